@@ -1,0 +1,177 @@
+"""How every command starts: settings from flags or `--config FILE`, one error boundary, and the `cacherl` script."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import os
+import sys
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from curate.errors import CacheRLError, UsageError
+
+S = TypeVar("S")
+
+COMMANDS = {
+    "curate": "curate.__main__",
+    "curate.show": "curate.show",
+    "curate.verify": "curate.verify",
+    "curate.stats": "curate.stats",
+    "curate.lineage": "curate.lineage",
+    "curate.sandbox": "curate.sandbox.__main__",
+    "synth.augment": "synth.augment",
+    "cachebuild": "cachebuild.__main__",
+    "cachebuild.audit": "cachebuild.audit",
+    "demo": "cachebuild.demo",
+}
+"""Command name -> module with `main(argv) -> int`; each also runs as `python -m NAME`."""
+
+
+def run(command: Callable[[], int]) -> int:
+    """Run a command; an error that the user can mend becomes one line on stderr and the exit code.
+
+    Returns:
+        0 on success or "up to date", 2 for a wrong call or input, 130 when interrupted.
+    """
+    try:
+        return command()
+    except CacheRLError as error:
+        prefix = "" if error.exit_code == 0 else "error: "
+        say(f"{prefix}{error}")
+        return error.exit_code
+    except KeyboardInterrupt:
+        say("interrupted; run the same command again to go on")
+        return 130
+    except BrokenPipeError:
+        # The reader of our output went away (`... | head`); keep the interpreter from complaining at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        say(f"error: {error.strerror or error}: {error.filename or ''}".rstrip(": "))
+        return 2
+
+
+def say(text: str) -> None:
+    """One line to the person at the terminal; data goes to stdout, this to stderr."""
+    sys.stderr.write(printable(text) + "\n")
+    sys.stderr.flush()
+
+
+def out(text: str = "") -> None:
+    """One line of a command's result on stdout."""
+    sys.stdout.write(printable(text) + "\n")
+
+
+def printable(text: str) -> str:
+    """Untrusted text without control characters, which could move a terminal's cursor or recolour it."""
+    return "".join(c if c.isprintable() or c in "\n\t" else f"\\x{ord(c):02x}" for c in text)
+
+
+def parse(settings: type[S], prog: str, description: str, argv: Sequence[str] | None) -> S:
+    """Settings from the command line; what `--config FILE` says is the default that flags override.
+
+    Args:
+        settings: a frozen dataclass, nested where it is large; a `config` field makes `--config` known.
+        prog: as the user types it, e.g. `python -m curate`.
+        description: first lines of `--help`.
+        argv: arguments without the program's name; None for those of the process.
+
+    Raises:
+        SystemExit: code 2 for a wrong flag, 0 after `--help`.
+        UsageError: for a wrong config file.
+    """
+    import tyro
+
+    args = list(sys.argv[1:] if argv is None else argv)
+    config = _config_path(args)
+    default: Any = tyro.MISSING_NONPROP if config is None else load_config(settings, config)
+    parsed: S = tyro.cli(
+        settings,
+        prog=prog,
+        description=description,
+        args=args,
+        default=default,
+        config=(tyro.conf.OmitArgPrefixes,),
+    )
+    return parsed
+
+
+def load_config(settings: type[S], path: Path) -> S:
+    """Settings from a YAML or JSON file; keys are the flags' names, nested as in `--help`.
+
+    Raises:
+        UsageError: if the file cannot be read, or a key or a value is wrong.
+    """
+    import yaml
+
+    try:
+        body = yaml.safe_load(path.read_bytes())
+    except (OSError, yaml.YAMLError) as error:
+        raise UsageError(f"--config {path} cannot be read: {error}") from error
+    if not isinstance(body, dict):
+        raise UsageError(f"--config {path} must hold a mapping of settings, not {type(body).__name__}")
+    return typing.cast(S, _build(settings, body, str(path)))
+
+
+def _build(settings: type[Any], body: Mapping[str, Any], place: str) -> Any:
+    import tyro
+    from pydantic import TypeAdapter, ValidationError
+
+    hints = typing.get_type_hints(settings)
+    fields = {field.name: field for field in dataclasses.fields(settings)}
+    unknown = sorted(str(key) for key in body if str(key).replace("-", "_") not in fields)
+    if unknown:
+        raise UsageError(f"{place}: unknown setting {unknown[0]!r}; known are {', '.join(fields)}")
+    values: dict[str, Any] = {}
+    given = {str(key).replace("-", "_"): value for key, value in body.items()}
+    for name, field in fields.items():
+        kind = hints[name]
+        if dataclasses.is_dataclass(kind) and isinstance(given.get(name, {}), Mapping):
+            values[name] = _build(typing.cast(type[Any], kind), given.get(name, {}), f"{place}: {name}")
+        elif name in given:
+            try:
+                values[name] = TypeAdapter(kind).validate_python(given[name])
+            except ValidationError as error:
+                raise UsageError(f"{place}: {name}: {error.errors()[0]['msg']}, not {given[name]!r}") from error
+        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+            values[name] = tyro.MISSING
+    return settings(**values)
+
+
+def _config_path(args: Sequence[str]) -> Path | None:
+    for index, arg in enumerate(args):
+        if arg == "--config" and index + 1 < len(args):
+            return Path(args[index + 1])
+        if arg.startswith("--config="):
+            return Path(arg.removeprefix("--config="))
+    return None
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The `cacherl` script: `cacherl curate ...`, `cacherl synth.augment ...`, `cacherl curate.show ...`."""
+    args = list(sys.argv[1:] if argv is None else argv)
+    if not args or args[0] in ("-h", "--help"):
+        out("usage: cacherl COMMAND [flags]; cacherl COMMAND --help says more\n")
+        for name, path in COMMANDS.items():
+            out(f"  {name:18} {_summary(path)}")
+        return 0
+    if args[0] not in COMMANDS:
+        say(f"error: no command {args[0]!r}; known are {', '.join(COMMANDS)}")
+        return 2
+    module = importlib.import_module(COMMANDS[args[0]])
+    return int(module.main(args[1:]))
+
+
+def _summary(module: str) -> str:
+    """First line of the module's docstring, read without importing it."""
+    import ast
+    import importlib.util
+
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
+        return ""
+    text = ast.get_docstring(ast.parse(Path(spec.origin).read_text())) or ""
+    return text.split("\n")[0]
