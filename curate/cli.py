@@ -37,7 +37,9 @@ def run(command: Callable[[], int]) -> int:
         0 on success or "up to date", 2 for a wrong call or input, 130 when interrupted.
     """
     try:
-        return command()
+        code = command()
+        sys.stdout.flush()
+        return code
     except CacheRLError as error:
         prefix = "" if error.exit_code == 0 else "error: "
         say(f"{prefix}{error}")
@@ -46,12 +48,16 @@ def run(command: Callable[[], int]) -> int:
         say("interrupted; run the same command again to go on")
         return 130
     except BrokenPipeError:
-        # The reader of our output went away (`... | head`); keep the interpreter from complaining at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _hush()
         return 0
     except OSError as error:
         say(f"error: {error.strerror or error}: {error.filename or ''}".rstrip(": "))
         return 2
+
+
+def _hush() -> None:
+    """The reader of our output went away (`... | head`); keep the interpreter from complaining at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def say(text: str) -> None:
@@ -80,22 +86,29 @@ def parse(settings: type[S], prog: str, description: str, argv: Sequence[str] | 
         argv: arguments without the program's name; None for those of the process.
 
     Raises:
-        SystemExit: code 2 for a wrong flag, 0 after `--help`.
-        UsageError: for a wrong config file.
+        SystemExit: code 2 for a wrong flag or config file, 0 after `--help`.
     """
     import tyro
 
     args = list(sys.argv[1:] if argv is None else argv)
-    config = _config_path(args)
-    default: Any = tyro.MISSING_NONPROP if config is None else load_config(settings, config)
-    parsed: S = tyro.cli(
-        settings,
-        prog=prog,
-        description=description,
-        args=args,
-        default=default,
-        config=(tyro.conf.OmitArgPrefixes,),
-    )
+    try:
+        config = _config_path(args)
+        default: Any = tyro.MISSING_NONPROP if config is None else load_config(settings, config)
+        parsed: S = tyro.cli(
+            settings,
+            prog=prog,
+            description=description,
+            args=args,
+            default=default,
+            config=(tyro.conf.OmitArgPrefixes,),
+        )
+        sys.stdout.flush()
+    except CacheRLError as error:
+        say(f"error: {error}")
+        raise SystemExit(error.exit_code) from error
+    except BrokenPipeError:
+        _hush()
+        raise SystemExit(0) from None
     return parsed
 
 

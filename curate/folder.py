@@ -7,12 +7,10 @@ file with the manifest before a row of it is used.
 from __future__ import annotations
 
 import hashlib
-import json
-import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -21,103 +19,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curate.atomic import exclusive, fsync_dir, publish_folder, recover_folder, write_file
-from curate.canonical import canonical_json
 from curate.errors import FolderError, UpToDate, UsageError
-from curate.schema import FORMAT_VERSION
+from curate.manifest import MANIFEST, Manifest, Shard, sha256_file
+from curate.report import Report
+from curate.table_writer import MAX_GROUP_ROWS, TableWriter
+
+__all__ = ["DatasetFolder", "FolderWriter", "Manifest", "folder_input", "sha256_file"]
 
 if TYPE_CHECKING:
     import polars as pl
-
-MANIFEST = "manifest.json"
-MAX_GROUP_ROWS = 1_000
-MAX_GROUP_BYTES = 32 * 2**20
-MAX_SHARD_BYTES = 512 * 2**20
-
-
-@dataclass(frozen=True)
-class Shard:
-    """One Parquet file of a table; `path` is relative to the folder, `bytes` its size on disk."""
-
-    path: str
-    rows: int
-    bytes: int
-    sha256: str
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """What a folder holds and where it came from; `identity` is equal exactly for equal settings and inputs."""
-
-    kind: str
-    command: str
-    settings: dict[str, Any]
-    inputs: list[dict[str, Any]]
-    tables: dict[str, list[Shard]] = field(default_factory=dict)
-    files: dict[str, str] = field(default_factory=dict)
-    counts: dict[str, Any] = field(default_factory=dict)
-    format_version: int = FORMAT_VERSION
-
-    @property
-    def identity(self) -> str:
-        """SHA-256 over command, settings and inputs: same identity, same bytes."""
-        parts = [self.format_version, self.kind, self.command, self.settings, self.inputs]
-        return hashlib.sha256(canonical_json(parts).encode()).hexdigest()
-
-    def dump(self) -> bytes:
-        """The manifest as it stands on disk."""
-        body = {
-            "format": "cacherl",
-            "format_version": self.format_version,
-            "kind": self.kind,
-            "command": self.command,
-            "identity": self.identity,
-            "settings": self.settings,
-            "inputs": self.inputs,
-            "counts": self.counts,
-            "tables": {name: [vars(shard) for shard in shards] for name, shards in self.tables.items()},
-            "files": self.files,
-        }
-        return (json.dumps(body, indent=2, ensure_ascii=False) + "\n").encode()
-
-    @classmethod
-    def load(cls, folder: Path) -> Manifest:
-        """Read a folder's manifest.
-
-        Raises:
-            FolderError: if it is missing, no manifest of ours, or of another format version.
-        """
-        try:
-            body = json.loads((folder / MANIFEST).read_bytes())
-        except FileNotFoundError as error:
-            raise FolderError(
-                f"{folder} has no {MANIFEST}: it is no dataset folder, or its writing was cut off. "
-                "Run the command that writes it again; it goes on where it stopped."
-            ) from error
-        except (ValueError, OSError) as error:
-            raise FolderError(f"{folder / MANIFEST} cannot be read ({error}). Write the folder again.") from error
-        if not isinstance(body, dict) or body.get("format") != "cacherl":
-            raise FolderError(f"{folder / MANIFEST} is not a manifest of this toolkit.")
-        if body.get("format_version") != FORMAT_VERSION:
-            raise FolderError(
-                f"{folder} has format version {body.get('format_version')!r}, this version reads {FORMAT_VERSION}. "
-                "Write the folder again with this version, or install the version that wrote it."
-            )
-        try:
-            tables = {name: [Shard(**shard) for shard in shards] for name, shards in body["tables"].items()}
-            keys = ("kind", "command", "settings", "inputs", "files", "counts")
-            return cls(tables=tables, **{key: body[key] for key in keys})
-        except (KeyError, TypeError, AttributeError) as error:
-            raise FolderError(f"{folder / MANIFEST} is damaged ({error}). Write the folder again.") from error
-
-    def rows(self, table: str) -> int:
-        """Number of rows of a table; 0 if the folder has none of that name."""
-        return sum(shard.rows for shard in self.tables.get(table, []))
-
-
-def sha256_file(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hex."""
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def folder_input(folder: DatasetFolder) -> dict[str, Any]:
@@ -131,75 +41,6 @@ def folder_input(folder: DatasetFolder) -> dict[str, Any]:
         "settings": manifest.settings,
         "inputs": manifest.inputs,
     }
-
-
-class TableWriter:
-    """Writes rows of one schema into numbered shards, in row groups of <= 1,000 rows and <= 32 MB."""
-
-    def __init__(self, root: Path, name: str, schema: pa.Schema) -> None:
-        self.name = name
-        self.schema = schema
-        self.shards: list[Shard] = []
-        self._root = root
-        self._pending: list[Mapping[str, Any]] = []
-        self._pending_bytes = 0
-        self._writer: pq.ParquetWriter | None = None
-        self._written = 0
-        self._rows = 0
-
-    def write(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Append rows; they are grouped here, so callers may pass as many or as few as they have."""
-        for row in rows:
-            size = _size(row)
-            if self._pending and (len(self._pending) >= MAX_GROUP_ROWS or self._pending_bytes + size > MAX_GROUP_BYTES):
-                self._flush()
-            self._pending.append(row)
-            self._pending_bytes += size
-
-    def close(self) -> None:
-        """Write what is pending; an empty table still gets one shard, so that its schema is known."""
-        if self._pending or not self.shards:
-            self._flush()
-        self._roll()
-
-    def _flush(self) -> None:
-        if self._writer is not None and self._written + self._pending_bytes > MAX_SHARD_BYTES:
-            self._roll()
-        if self._writer is None:
-            self._writer = pq.ParquetWriter(
-                self._path, self.schema, compression="zstd", write_page_index=True, store_schema=True
-            )
-        if self._pending:
-            table = pa.Table.from_pylist(self._pending, schema=self.schema)
-            self._writer.write_table(table, row_group_size=MAX_GROUP_ROWS)
-        self._rows += len(self._pending)
-        self._written += self._pending_bytes
-        self._pending, self._pending_bytes = [], 0
-
-    def _roll(self) -> None:
-        if self._writer is None:
-            return
-        self._writer.close()
-        path = self._path
-        with path.open("rb") as handle:
-            os.fsync(handle.fileno())
-        self.shards.append(Shard(str(path.relative_to(self._root)), self._rows, path.stat().st_size, sha256_file(path)))
-        self._writer, self._written, self._rows = None, 0, 0
-
-    @property
-    def _path(self) -> Path:
-        return self._root / f"{self.name}-{len(self.shards):05d}.parquet"
-
-
-def _size(value: Any) -> int:
-    """Bytes of text and blobs below `value`, near enough to bound a row group."""
-    if isinstance(value, (str, bytes)):
-        return len(value)
-    if isinstance(value, Mapping):
-        return sum(map(_size, value.values()))
-    if isinstance(value, Sequence):
-        return sum(map(_size, value))
-    return 8
 
 
 class FolderWriter:
@@ -253,9 +94,25 @@ class FolderWriter:
         write_file(self.partial / name, data)
         self._manifest.files[name] = hashlib.sha256(data).hexdigest()
 
+    def add_report(self, report: Report) -> None:
+        """Add `report.md` and `report.html`."""
+        self.add_file("report.md", report.markdown().encode())
+        self.add_file("report.html", report.html().encode())
+
     def count(self, **counts: Any) -> None:
         """Add figures to the manifest, e.g. the funnel."""
         self._manifest.counts.update(counts)
+
+    @property
+    def counts(self) -> dict[str, Any]:
+        """The figures so far."""
+        return self._manifest.counts
+
+    def forget(self) -> None:
+        """Drop the command's resume state: the run failed for a reason that going on would meet again."""
+        for path in self.journal.iterdir():
+            if path.name != "lock":
+                path.unlink()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -352,6 +209,19 @@ class DatasetFolder:
                 found.append(f"{name} is missing")
             elif sha256_file(path) != sha256:
                 found.append(f"{name} was changed after it was written")
+        return found
+
+    def miscounts(self) -> list[str]:
+        """Shards that hold another number of rows than the manifest says, or cannot be read; one sentence each."""
+        found = []
+        for shard in (shard for shards in self.manifest.tables.values() for shard in shards):
+            try:
+                rows = pq.read_metadata(self.path / shard.path).num_rows
+            except (pa.ArrowException, OSError) as error:
+                found.append(f"{shard.path} cannot be read as Parquet ({error})")
+                continue
+            if rows != shard.rows:
+                found.append(f"{shard.path} holds {rows:,} rows, the manifest says {shard.rows:,}")
         return found
 
     def batches(self, table: str, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:

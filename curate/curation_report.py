@@ -1,0 +1,62 @@
+"""The report of a curation: the funnel, the reasons, what is left."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from curate import plots
+from curate.report import Report
+from curate.stats import Summary, figure_rows
+
+
+def funnel_rows(counts: Mapping[str, Any]) -> list[tuple[str, str, int, int]]:
+    """(step, reason, rejected, left), from the records read to the rows kept."""
+    steps = [(step["step"], step["reason"], step["rejected"], step["left"]) for step in counts["funnel"]]
+    return [("read", "records", 0, counts["records"]), *steps, ("kept", "", 0, counts["kept"])]
+
+
+def curation_report(counts: Mapping[str, Any], summary: Summary, damaged: Mapping[str, str]) -> Report:
+    """The report from the counts that stand in the manifest.
+
+    Args:
+        counts: records, kept, funnel, sources, as in the manifest.
+        summary: of the kept rows.
+        damaged: source -> why it was not read to its end.
+    """
+    report = Report("Curation report")
+    kept, records = counts["kept"], counts["records"]
+    share = f"{kept / records:.1%}" if records else "none"
+    report.text(f"{records:,} records were read and {kept:,} trajectories kept ({share}).")
+    for source, why in damaged.items():
+        report.text(f"The file of {source} was not read to its end: {why}")
+    if counts["repeated_ids"]:
+        report.text(
+            f"{counts['repeated_ids']:,} records repeat an earlier record of their source; their ids end in #n."
+        )
+    report.heading("Funnel")
+    report.table("What each step turned away", ["step", "reason", "rejected", "left"], funnel_rows(counts))
+    names = ["read", *(f"{step['reason']}" for step in counts["funnel"])]
+    left = [records, *(step["left"] for step in counts["funnel"])]
+    report.plot("Trajectories left after each step", plots.bars(names, left, xlabel="trajectories"))
+    report.table(
+        "Sources",
+        ["source", "format", "records", "kept"],
+        [(name, item["format"], item["records"], item["kept"]) for name, item in counts["sources"].items()],
+    )
+    report.heading("What is left")
+    report.table("Figures", ["figure", "value"], figure_rows(summary.figures()))
+    if kept:
+        _plots(report, summary)
+    return report
+
+
+def _plots(report: Report, summary: Summary) -> None:
+    tools = summary.calls.most_common(25)
+    report.plot("Calls by tool", plots.bars([name for name, _ in tools], [count for _, count in tools], xlabel="calls"))
+    turns = [(kind, count) for kind, count in summary.turns.most_common() if count]
+    report.plot(
+        "Assistant turns by kind", plots.bars([k for k, _ in turns], [c for _, c in turns], xlabel="assistant turns")
+    )
+    report.plot("Calls in a trajectory", plots.histogram(summary.calls_each, xlabel="calls"))
+    report.plot("Length of a trajectory", plots.histogram(summary.messages_each, xlabel="messages"))

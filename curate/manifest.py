@@ -1,0 +1,101 @@
+"""The manifest of a dataset folder: what it holds, the hash of each file, the settings and inputs it was made from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from curate.canonical import canonical_json
+from curate.errors import FolderError
+from curate.schema import FORMAT_VERSION
+
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One Parquet file of a table; `path` is relative to the folder, `bytes` its size on disk."""
+
+    path: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a folder holds and where it came from; `identity` is equal exactly for equal settings and inputs."""
+
+    kind: str
+    command: str
+    settings: dict[str, Any]
+    inputs: list[dict[str, Any]]
+    tables: dict[str, list[Shard]] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+    counts: dict[str, Any] = field(default_factory=dict)
+    format_version: int = FORMAT_VERSION
+
+    @property
+    def identity(self) -> str:
+        """SHA-256 over command, settings and inputs: same identity, same bytes."""
+        parts = [self.format_version, self.kind, self.command, self.settings, self.inputs]
+        return hashlib.sha256(canonical_json(parts).encode()).hexdigest()
+
+    def dump(self) -> bytes:
+        """The manifest as it stands on disk."""
+        body = {
+            "format": "cacherl",
+            "format_version": self.format_version,
+            "kind": self.kind,
+            "command": self.command,
+            "identity": self.identity,
+            "settings": self.settings,
+            "inputs": self.inputs,
+            "counts": self.counts,
+            "tables": {name: [vars(shard) for shard in shards] for name, shards in self.tables.items()},
+            "files": self.files,
+        }
+        return (json.dumps(body, indent=2, ensure_ascii=False) + "\n").encode()
+
+    @classmethod
+    def load(cls, folder: Path) -> Manifest:
+        """Read a folder's manifest.
+
+        Raises:
+            FolderError: if it is missing, no manifest of ours, or of another format version.
+        """
+        try:
+            body = json.loads((folder / MANIFEST).read_bytes())
+        except FileNotFoundError as error:
+            raise FolderError(
+                f"{folder} has no {MANIFEST}: it is no dataset folder, or its writing was cut off. "
+                "Run the command that writes it again; it goes on where it stopped."
+            ) from error
+        except (ValueError, OSError) as error:
+            raise FolderError(f"{folder / MANIFEST} cannot be read ({error}). Write the folder again.") from error
+        if not isinstance(body, dict) or body.get("format") != "cacherl":
+            raise FolderError(f"{folder / MANIFEST} is not a manifest of this toolkit.")
+        if body.get("format_version") != FORMAT_VERSION:
+            raise FolderError(
+                f"{folder} has format version {body.get('format_version')!r}, this version reads {FORMAT_VERSION}. "
+                "Write the folder again with this version, or install the version that wrote it."
+            )
+        try:
+            tables = {name: [Shard(**shard) for shard in shards] for name, shards in body["tables"].items()}
+            keys = ("kind", "command", "settings", "inputs", "files", "counts")
+            return cls(tables=tables, **{key: body[key] for key in keys})
+        except (KeyError, TypeError, AttributeError) as error:
+            raise FolderError(f"{folder / MANIFEST} is damaged ({error}). Write the folder again.") from error
+
+    def rows(self, table: str) -> int:
+        """Number of rows of a table; 0 if the folder has none of that name."""
+        return sum(shard.rows for shard in self.tables.get(table, []))
+
+
+def sha256_file(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hex."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()

@@ -1,0 +1,126 @@
+"""Small SVG plots for reports: same figures in, same bytes out. Home of matplotlib."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from curate.palette import GRID, INK, QUIET, SERIES
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+WIDTH = 7.2
+LONGEST_LABEL = 44
+
+
+def bars(labels: Sequence[str], values: Sequence[float], *, xlabel: str, percent: bool = False) -> str:
+    """Horizontal bars in the order given, each with its value; SVG text.
+
+    Args:
+        labels: one a bar.
+        values: bar lengths; shares of 1 if `percent`.
+        xlabel: the axis, with its unit.
+        percent: write values as percentages.
+    """
+    figure, axes = _figure(rows=len(labels))
+    scale = 100.0 if percent else 1.0
+    drawn = axes.barh(_positions(labels), [value * scale for value in values], color=SERIES[0], height=0.64)
+    texts = [f"{value:.1%}" if percent else _number(value) for value in values]
+    axes.bar_label(drawn, texts, padding=4, color=QUIET, fontsize=8)
+    axes.margins(x=0.12)
+    return _finish(figure, axes, labels, xlabel)
+
+
+def stacked(
+    labels: Sequence[str],
+    series: Mapping[str, Sequence[float]],
+    *,
+    xlabel: str,
+    colors: Mapping[str, str] | None = None,
+) -> str:
+    """Horizontal bars split by series, with a legend; SVG text.
+
+    Args:
+        labels: one a bar.
+        series: name -> one value a bar, drawn from left to right in this order.
+        xlabel: the axis, with its unit.
+        colors: name -> colour, e.g. `palette.TIER_COLORS`.
+    """
+    figure, axes = _figure(rows=len(labels), extra=0.45)
+    left = [0.0] * len(labels)
+    for index, (name, values) in enumerate(series.items()):
+        color = (colors or {}).get(name, SERIES[index % len(SERIES)])
+        axes.barh(_positions(labels), list(values), left=left, color=color, height=0.64, label=name)
+        left = [start + value for start, value in zip(left, values, strict=True)]
+    figure.legend(loc="upper center", ncols=min(6, max(1, len(series))), frameon=False, fontsize=8)
+    return _finish(figure, axes, labels, xlabel, top=0.9)
+
+
+def histogram(values: Sequence[float], *, xlabel: str, bins: int = 30) -> str:
+    """How often which value occurs; SVG text.
+
+    Args:
+        values: one a trajectory, turn, ...
+        xlabel: the axis, with its unit.
+        bins: number of equally wide bins.
+    """
+    figure, axes = _figure(rows=6)
+    if len(values):
+        axes.hist(list(values), bins=bins, color=SERIES[0], rwidth=0.92)
+    axes.set_ylabel("count", color=QUIET, fontsize=8)
+    axes.grid(axis="y", color=GRID, linewidth=0.8)
+    return _finish(figure, axes, None, xlabel)
+
+
+def _figure(rows: int, extra: float = 0.0) -> tuple[Figure, Axes]:
+    pyplot = _pyplot()
+    figure, axes = pyplot.subplots(figsize=(WIDTH, 0.7 + extra + 0.27 * max(rows, 1)))
+    axes.set_axisbelow(True)
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+    axes.spines["bottom"].set_color(GRID)
+    axes.tick_params(colors=QUIET, labelsize=8, length=0)
+    return figure, axes
+
+
+def _positions(labels: Sequence[str]) -> list[int]:
+    return list(range(len(labels) - 1, -1, -1))
+
+
+def _finish(figure: Figure, axes: Axes, labels: Sequence[str] | None, xlabel: str, top: float = 1.0) -> str:
+    axes.set_xlabel(xlabel, color=QUIET, fontsize=8)
+    if labels is not None:
+        axes.set_yticks(_positions(labels), [_short(label) for label in labels], color=INK, fontsize=8)
+        axes.grid(axis="x", color=GRID, linewidth=0.8)
+    figure.tight_layout(rect=(0, 0, 1, top))
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    _pyplot().close(figure)
+    svg = buffer.getvalue()
+    return svg[svg.index("<svg") :]
+
+
+def _short(label: str) -> str:
+    """A label that fits its column."""
+    return label if len(label) <= LONGEST_LABEL else label[: LONGEST_LABEL - 1] + "…"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.2f}"
+
+
+@cache
+def _pyplot() -> Any:
+    import matplotlib
+
+    matplotlib.use("svg")
+    matplotlib.rcParams.update(
+        {"svg.hashsalt": "cacherl", "svg.fonttype": "path", "font.family": "DejaVu Sans", "text.parse_math": False}
+    )
+    from matplotlib import pyplot
+
+    return pyplot

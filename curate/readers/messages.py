@@ -1,0 +1,155 @@
+"""Messages in our form from OpenAI chat messages: parts, parallel and legacy calls, recorded thinking."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from curate.canonical import compact_json, parse_arguments
+from curate.errors import RecordError
+from curate.readers.raw import RawTrajectory
+from curate.trajectory import ROLES, Message, ToolCall
+
+_ROLE_NAMES = {"function": "tool", "human": "user", "ai": "assistant"}
+_THINK = re.compile(r"\A\s*<think>(.*?)</think>\s*", re.DOTALL)
+_REASONING_KEYS = ("reasoning_content", "reasoning", "thinking")
+_KNOWN_KEYS = frozenset(
+    (
+        "role",
+        "content",
+        "tool_calls",
+        "function_call",
+        "tool_call_id",
+        "name",
+        "is_error",
+        "requestor",
+        *_REASONING_KEYS,
+    )
+)
+
+
+def message(role: str, content: str | None = None) -> Message:
+    """An empty message of a role; readers fill in the rest."""
+    return Message(
+        role=role,
+        content=content,
+        content_json=None,
+        reasoning_content=None,
+        tool_calls=[],
+        tool_call_id=None,
+        name=None,
+        is_error=None,
+        requestor=None,
+        pair_status=None,
+        train=role == "assistant",
+    )
+
+
+def tool_call(call_id: str | None, name: str, arguments: Any) -> ToolCall:
+    """A call with its arguments as text: texts as recorded, objects dumped once in the order they came."""
+    text = "" if arguments is None else arguments if isinstance(arguments, str) else compact_json(arguments)
+    return ToolCall(id=call_id, name=name, arguments=text, args_status=parse_arguments(text)[1])
+
+
+def openai_messages(items: Any) -> RawTrajectory:
+    """A list of OpenAI chat messages in our form.
+
+    Raises:
+        RecordError: naming the message and the field that is wrong.
+    """
+    if not isinstance(items, list):
+        raise RecordError("wrong_type", f"messages is {type(items).__name__}, not a list")
+    raw = RawTrajectory(messages=[])
+    extras: dict[str, Any] = {}
+    for index, item in enumerate(items):
+        place = f"messages[{index}]"
+        if not isinstance(item, Mapping):
+            raise RecordError("wrong_type", f"{place} is {type(item).__name__}, not an object")
+        read = _openai_message(item, place)
+        if read["role"] == "assistant" and read["reasoning_content"] is None:
+            recorded = split_think(read)
+            if recorded is not None:
+                raw.split_texts[index] = recorded
+        raw.messages.append(read)
+        extra = {key: value for key, value in item.items() if key not in _KNOWN_KEYS and value not in (None, [], {})}
+        if extra:
+            extras[str(index)] = extra
+    if extras:
+        raw.metadata["message_extras"] = extras
+    return raw
+
+
+def split_think(read: Message) -> str | None:
+    """Move a leading `<think>` block of the content into reasoning_content; returns the content as recorded."""
+    recorded = read["content"]
+    found = _THINK.match(recorded) if recorded else None
+    if recorded is None or found is None:
+        return None
+    read["reasoning_content"] = found[1].strip() or None
+    read["content"] = recorded[found.end() :] or None
+    return recorded
+
+
+def _openai_message(item: Mapping[str, Any], place: str) -> Message:
+    role = item.get("role")
+    role = _ROLE_NAMES.get(role, role) if isinstance(role, str) else role
+    if role not in ROLES:
+        raise RecordError("unknown_role", f"{place}.role is {role!r}")
+    read = message(role)
+    read["content"], read["content_json"] = _content(item.get("content"), place)
+    read["tool_call_id"] = _optional_text(item, "tool_call_id", place)
+    read["name"] = _optional_text(item, "name", place)
+    read["requestor"] = _optional_text(item, "requestor", place)
+    error = item.get("is_error")
+    if error is not None and not isinstance(error, bool):
+        raise RecordError("wrong_type", f"{place}.is_error is {type(error).__name__}, not a boolean")
+    read["is_error"] = error
+    for key in _REASONING_KEYS:
+        if isinstance(item.get(key), str) and item[key].strip():
+            read["reasoning_content"] = item[key]
+            break
+    read["tool_calls"] = _calls(item, place)
+    return read
+
+
+def _content(value: Any, place: str) -> tuple[str | None, str | None]:
+    """(text, recorded parts as JSON): a list of parts keeps its texts joined, other values keep their JSON."""
+    if value is None or isinstance(value, str):
+        return value, None
+    if isinstance(value, list):
+        texts = [part.get("text") if isinstance(part, Mapping) else part for part in value]
+        joined = "".join(text for text in texts if isinstance(text, str))
+        return joined or None, compact_json(value)
+    if isinstance(value, Mapping):
+        return compact_json(value), None
+    raise RecordError("wrong_type", f"{place}.content is {type(value).__name__}, not a text or a list of parts")
+
+
+def _calls(item: Mapping[str, Any], place: str) -> list[ToolCall]:
+    given = item.get("tool_calls")
+    if given is None:
+        legacy = item.get("function_call")
+        given = [{"function": legacy}] if legacy is not None else []
+    if not isinstance(given, Sequence) or isinstance(given, str):
+        raise RecordError("wrong_type", f"{place}.tool_calls is {type(given).__name__}, not a list")
+    return [_call(call, f"{place}.tool_calls[{index}]") for index, call in enumerate(given)]
+
+
+def _call(call: Any, place: str) -> ToolCall:
+    if not isinstance(call, Mapping):
+        raise RecordError("wrong_type", f"{place} is {type(call).__name__}, not an object")
+    function = call.get("function", call)
+    if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
+        raise RecordError("wrong_type", f"{place} names no function")
+    arguments = function.get("arguments")
+    if arguments is not None and not isinstance(arguments, (str, Mapping)):
+        raise RecordError("wrong_type", f"{place}.arguments is {type(arguments).__name__}, not a text or an object")
+    return tool_call(_optional_text(call, "id", place), function["name"], arguments)
+
+
+def _optional_text(item: Mapping[str, Any], key: str, place: str) -> str | None:
+    value = item.get(key)
+    if value is None or isinstance(value, str):
+        return value or None
+    raise RecordError("wrong_type", f"{place}.{key} is {type(value).__name__}, not a text")

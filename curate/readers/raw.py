@@ -1,0 +1,128 @@
+"""What a format module hands on: messages in our form, and the facts that the source states about the trajectory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from curate.canonical import parse_json
+from curate.errors import RecordError
+from curate.trajectory import Message
+
+
+@dataclass(slots=True)
+class RawTrajectory:
+    """One record, read but not yet normalised; None means that the source does not say.
+
+    Attributes:
+        messages: in our form; pairing is done later.
+        tools: OpenAI function schemas, None if the source has none.
+        task_statement: what the task is, for grouping equal tasks across inputs.
+        split_texts: message index -> content as recorded, where thinking was cut out of it.
+        metadata: everything without a home of its own.
+    """
+
+    messages: list[Message]
+    tools: list[dict[str, Any]] | None = None
+    task_id: str | None = None
+    trial: int | None = None
+    reward: float | None = None
+    env_id: str | None = None
+    initial_state_id: str | None = None
+    license: str | None = None
+    task_statement: Any = None
+    split_texts: dict[int, str] = field(default_factory=dict)
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+class Format(Protocol):
+    """A reader of one format; `matches` looks at the shape of one record only."""
+
+    name: str
+
+    def matches(self, record: Mapping[str, Any]) -> float:
+        """How sure it is that the record is of this format, 0 to 1."""
+        ...
+
+    def convert(self, record: Mapping[str, Any]) -> RawTrajectory:
+        """The record as a trajectory.
+
+        Raises:
+            RecordError: saying which field is wrong.
+        """
+        ...
+
+
+def take_facts(record: Mapping[str, Any], raw: RawTrajectory, taken: set[str]) -> RawTrajectory:
+    """Fill in the facts that any format may carry under our own names; what is left goes to the metadata."""
+    raw.task_id = _text(record, "task_id")
+    raw.env_id = _text(record, "env_id")
+    raw.initial_state_id = _text(record, "initial_state_id")
+    raw.license = _text(record, "license")
+    raw.trial = _integer(record, "trial")
+    raw.reward = _number(record, "reward")
+    known = taken | {"task_id", "env_id", "initial_state_id", "license", "trial", "reward", "metadata"}
+    given = record.get("metadata")
+    inner = dict(given) if isinstance(given, Mapping) else {} if given is None else {"metadata": given}
+    raw.metadata = {**inner, **{key: value for key, value in record.items() if key not in known}, **raw.metadata}
+    return raw
+
+
+def read_tools(value: Any) -> list[dict[str, Any]] | None:
+    """Function schemas from a list or its JSON text; bare functions get their `{"type": "function"}` wrapper.
+
+    Raises:
+        RecordError: for anything else.
+    """
+    if isinstance(value, str):
+        try:
+            value = parse_json(value) if value.strip() else None
+        except ValueError as error:
+            raise RecordError("wrong_type", f"tools is a text that is no JSON ({error})") from error
+    if value is None or value == []:
+        return None
+    if not isinstance(value, list):
+        raise RecordError("wrong_type", f"tools is {type(value).__name__}, not a list")
+    return [_wrapped(tool) for tool in value]
+
+
+def _wrapped(tool: Any) -> dict[str, Any]:
+    if isinstance(tool, str):
+        try:
+            tool = parse_json(tool)
+        except ValueError as error:
+            raise RecordError("wrong_type", "a tool is a text that is no JSON") from error
+    if not isinstance(tool, Mapping):
+        raise RecordError("wrong_type", f"a tool is {type(tool).__name__}, not an object")
+    inner = tool.get("function", tool)
+    if not isinstance(inner, Mapping) or not isinstance(inner.get("name"), str):
+        raise RecordError("wrong_type", "a tool has no name")
+    return dict(tool) if "function" in tool else {"type": "function", "function": dict(tool)}
+
+
+def _text(record: Mapping[str, Any], key: str) -> str | None:
+    value = record.get(key)
+    if value is None or isinstance(value, str):
+        return value or None
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    raise RecordError("wrong_type", f"{key} is {type(value).__name__}, not a text")
+
+
+def _integer(record: Mapping[str, Any], key: str) -> int | None:
+    value = _number(record, key)
+    if value is None:
+        return None
+    if not value.is_integer() or not 0 <= value < 2**31:
+        raise RecordError("wrong_type", f"{key} is {value}, not a count")
+    return int(value)
+
+
+def _number(record: Mapping[str, Any], key: str) -> float | None:
+    value = record.get(key)
+    if value is None:
+        return None
+    if isinstance(value, (int, float)):
+        return float(value)
+    raise RecordError("wrong_type", f"{key} is {type(value).__name__}, not a number")

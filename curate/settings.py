@@ -1,0 +1,123 @@
+"""The flags of `python -m curate`, and the inputs they describe; imports nothing heavy, so `--help` is quick."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from curate.errors import UsageError
+from curate.filters import FilterSettings
+from curate.normalise import Input
+from curate.readers.paths import default_source, kind_of
+from curate.split import SplitSettings
+
+
+@dataclass(frozen=True)
+class CurateSettings:
+    """Settings of one run.
+
+    Attributes:
+        inputs: raw files (JSON, JSONL, Parquet; .gz, .zst), or one inputs.yaml: a list of {path, source, env, ...}.
+        out: the dataset folder to write.
+        source: logical names, one for all inputs or one each; default the files' stems.
+        env: worlds in which tool names and state live, one for all or one each; default the source.
+        license: licences of the inputs, one for all or one each.
+        format: names of formats, one for all or one each; default by the records' shape.
+        group: dotted path of the field that tells tasks apart, e.g. info.task; default the format's own.
+        env_rules: YAML file of rules a env: stop message, failures, tool kinds, id fields, scopes.
+        filters: thresholds.
+        split: shares by task group.
+        skip_bad_files: keep the whole records of a file that cannot be read to its end.
+        overwrite: replace OUT.
+        config: YAML file of these settings; flags override it.
+    """
+
+    inputs: tyro.conf.Positional[tuple[Path, ...]]
+    out: Path
+    source: tuple[str, ...] = ()
+    env: tuple[str, ...] = ()
+    license: tuple[str, ...] = ()
+    format: tuple[str, ...] = ()
+    group: str | None = None
+    env_rules: Path | None = None
+    filters: Annotated[FilterSettings, tyro.conf.arg(name="filter")] = field(default_factory=FilterSettings)
+    split: SplitSettings = field(default_factory=SplitSettings)
+    skip_bad_files: bool = False
+    overwrite: bool = False
+    config: Path | None = None
+
+
+def resolve_inputs(settings: CurateSettings) -> list[Input]:
+    """What is read, with the name, world and licence of each.
+
+    Raises:
+        UsageError: for a missing file, a flag given for some inputs only, or two inputs of one name.
+    """
+    paths = settings.inputs
+    if not paths:
+        raise UsageError("no input files; give at least one, e.g. traces.jsonl.gz")
+    if len(paths) == 1 and paths[0].suffix in (".yaml", ".yml"):
+        inputs = _from_yaml(paths[0])
+    else:
+        columns = {
+            name: _each(getattr(settings, name), len(paths), name) for name in ("source", "env", "license", "format")
+        }
+        inputs = [
+            Input(
+                path=str(path),
+                source=columns["source"][index] or default_source(path),
+                env=columns["env"][index],
+                license=columns["license"][index],
+                format=columns["format"][index],
+                group=settings.group,
+            )
+            for index, path in enumerate(paths)
+        ]
+    for given in inputs:
+        kind_of(Path(given.path))
+    names = [given.source for given in inputs]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UsageError(f"two inputs have the name {twice[0]!r}, on which their ids rest; give each its own --source")
+    return inputs
+
+
+def _each(given: Sequence[str], count: int, flag: str) -> list[str | None]:
+    if not given:
+        return [None] * count
+    if len(given) == 1 and (count == 1 or flag != "source"):
+        return [given[0]] * count
+    if len(given) == count:
+        return list(given)
+    raise UsageError(f"--{flag} has {len(given)} values for {count} inputs; give one for all, or one each")
+
+
+def _from_yaml(path: Path) -> list[Input]:
+    import yaml
+
+    try:
+        body = yaml.safe_load(path.read_bytes())
+    except (OSError, yaml.YAMLError) as error:
+        raise UsageError(f"{path} cannot be read: {error}") from error
+    if not isinstance(body, list) or not body:
+        raise UsageError(f"{path} must hold a list of inputs, each with a path")
+    return [_entry(item, path, index) for index, item in enumerate(body)]
+
+
+def _entry(item: Any, path: Path, index: int) -> Input:
+    place = f"{path}: input {index}"
+    known = [field.name for field in fields(Input)]
+    if not isinstance(item, dict) or not isinstance(item.get("path"), str):
+        raise UsageError(f"{place} has no path")
+    unknown = sorted(set(map(str, item)) - set(known))
+    if unknown:
+        raise UsageError(f"{place}: unknown key {unknown[0]!r}; known are {', '.join(known)}")
+    wrong = [key for key, value in item.items() if value is not None and not isinstance(value, str)]
+    if wrong:
+        raise UsageError(f"{place}: {wrong[0]} must be a text")
+    file = path.parent / item["path"]
+    return Input(**{**item, "path": str(file), "source": item.get("source") or default_source(file)})
