@@ -14,6 +14,8 @@ ArgsStatus: TypeAlias = Literal["json", "literal", "empty", "unparsed"]
 
 MAX_LITERAL_CHARS = 1_000_000
 """Texts above this are not offered to `ast.literal_eval`, whose memory grows ~100x the text."""
+MAX_DEPTH = 200
+"""JSON nested deeper is refused: no trajectory needs it, and each level costs stack in every later step."""
 EXACT_FLOAT = 2**53
 """Up to here a float holds every integer exactly (IEEE 754 double)."""
 
@@ -47,13 +49,31 @@ def parse_json(text: str) -> Json:
     """Strict JSON: NaN and Infinity are refused, integers keep all their digits.
 
     Raises:
-        ValueError: if the text is no JSON, or nested too deeply.
+        ValueError: if the text is no JSON, or nested deeper than `MAX_DEPTH`.
     """
     try:
         value: Json = _DECODER.decode(text)
     except RecursionError as error:
-        raise ValueError("nested too deeply") from error
+        raise ValueError(TOO_DEEP) from error
+    if text.count("[") + text.count("{") > MAX_DEPTH and deeper_than(value, MAX_DEPTH):
+        raise ValueError(TOO_DEEP)
     return value
+
+
+def deeper_than(value: Any, limit: int) -> bool:
+    """Whether lists and objects stand more than `limit` deep in one another; needs no stack."""
+    level = [value]
+    for _ in range(limit + 1):
+        level = [
+            child
+            for item in level
+            if isinstance(item, (dict, list))
+            for child in (item.values() if isinstance(item, dict) else item)
+            if isinstance(child, (dict, list))
+        ]
+        if not level:
+            return False
+    return True
 
 
 def json_object(text: str | None) -> dict[str, Any] | None:
@@ -88,13 +108,20 @@ def parse_arguments(text: str | None) -> tuple[dict[str, Any] | None, ArgsStatus
     return None, "unparsed"
 
 
+def parse_literal(text: str) -> Any:
+    """A Python literal as JSON values, its strings left as they are; None if the text is none."""
+    try:
+        return _jsonable(_literal(text))
+    except (TypeError, RecursionError):
+        return None
+
+
 def _parse_literal(text: str) -> tuple[dict[str, Any] | None, ArgsStatus]:
     value = _literal(text)
     if not isinstance(value, dict):
         return None, "unparsed"
     try:
-        decoded = {key: _decode_text(_jsonable(item)) for key, item in value.items()}
-        decoded = _jsonable(decoded)
+        decoded = _jsonable({key: _decode_text(item) for key, item in value.items()})
     except (TypeError, RecursionError):
         return None, "unparsed"
     return (decoded, "literal") if _encodable(decoded) else (None, "unparsed")
@@ -158,4 +185,10 @@ def _refuse(token: str) -> float:
     raise ValueError(f"{token} is not JSON")
 
 
-_DECODER = json.JSONDecoder(parse_constant=_refuse)
+def _finite(digits: str) -> float:
+    value = float(digits)
+    return value if abs(value) != float("inf") else _refuse(digits)
+
+
+TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
+_DECODER = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)

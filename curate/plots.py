@@ -66,14 +66,25 @@ def histogram(values: Sequence[float], *, xlabel: str, bins: int = 30) -> str:
     Args:
         values: one a trajectory, turn, ...
         xlabel: the axis, with its unit.
-        bins: number of equally wide bins.
+        bins: number of equally wide bins, at most.
     """
     figure, axes = _figure(rows=6)
     if len(values):
-        axes.hist(list(values), bins=bins, color=SERIES[0], rwidth=0.92)
+        axes.hist(list(values), bins=_edges(values, bins), color=SERIES[0], rwidth=0.92)
+    if all(float(value).is_integer() for value in values):
+        axes.xaxis.set_major_locator(_whole_ticks())
     axes.set_ylabel("count", color=QUIET, fontsize=8)
     axes.grid(axis="y", color=GRID, linewidth=0.8)
     return _finish(figure, axes, None, xlabel)
+
+
+def _edges(values: Sequence[float], bins: int) -> list[float] | int:
+    """Edges half-way between whole numbers where all values are whole, so that no bin holds more of them by chance."""
+    if not all(float(value).is_integer() for value in values):
+        return bins
+    low, high = int(min(values)), int(max(values))
+    step = (high - low) // bins + 1
+    return [low - 0.5 + step * index for index in range((high - low) // step + 2)]
 
 
 def _figure(rows: int, extra: float = 0.0) -> tuple[Figure, Axes]:
@@ -111,6 +122,12 @@ def _short(label: str) -> str:
 
 def _number(value: float) -> str:
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.2f}"
+
+
+def _whole_ticks() -> Any:
+    from matplotlib.ticker import MaxNLocator
+
+    return MaxNLocator(integer=True)
 
 
 @cache

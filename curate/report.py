@@ -83,7 +83,7 @@ class Report:
             {
                 "kind": type(part).__name__[1:].lower(),
                 "part": part,
-                "rows": [[(_cell(cell), _is_number(cell)) for cell in row] for row in getattr(part, "rows", [])],
+                "rows": _cells(part) if isinstance(part, _Table) else [],
             }
             for part in self._parts
         ]
@@ -96,10 +96,21 @@ def text_table(headers: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
     body = [list(row) for row in rows]
     cells = [list(headers)] + [[_cell(cell) for cell in row] for row in body]
     widths = [max(len(row[column]) for row in cells) for column in range(len(headers))]
-    right = [bool(body) and all(_is_number(row[i]) or row[i] is None for row in body) for i in range(len(headers))]
+    right = _numeric(len(headers), body)
     lines = ["  ".join(map(_aligned, row, widths, right)).rstrip() for row in cells]
     lines.insert(1, "  ".join("-" * width for width in widths))
     return "\n".join(lines)
+
+
+def _cells(table: _Table) -> list[list[tuple[str, bool]]]:
+    """(text, whether its column is aligned right) of each cell."""
+    numeric = _numeric(len(table.headers), table.rows)
+    return [[(_cell(cell), right) for cell, right in zip(row, numeric, strict=True)] for row in table.rows]
+
+
+def _numeric(columns: int, rows: Sequence[Sequence[Cell]]) -> list[bool]:
+    """Which columns hold numbers only."""
+    return [bool(rows) and all(row[i] is None or _is_number(row[i]) for row in rows) for i in range(columns)]
 
 
 def _aligned(cell: str, width: int, right: bool) -> str:
@@ -107,7 +118,7 @@ def _aligned(cell: str, width: int, right: bool) -> str:
 
 
 def _markdown_table(table: _Table) -> str:
-    numeric = [bool(table.rows) and all(_is_number(row[i]) for row in table.rows) for i in range(len(table.headers))]
+    numeric = _numeric(len(table.headers), table.rows)
     lines = [
         "| " + " | ".join(_plain(header) for header in table.headers) + " |",
         "| " + " | ".join("---:" if number else "---" for number in numeric) + " |",

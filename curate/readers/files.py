@@ -6,6 +6,7 @@ A record that is no JSON is yielded as such, to become a counted reject; a file 
 
 from __future__ import annotations
 
+import base64
 import gzip
 import io
 import re
@@ -20,13 +21,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import zstandard
 
-from curate.canonical import compact_json, parse_json
+from curate.canonical import MAX_DEPTH, TOO_DEEP, compact_json, deeper_than, parse_json
 from curate.errors import InputError
 from curate.readers.paths import kind_of
 
 CHUNK = 1 << 20
-MAX_DEPTH = 200
-"""Records nested deeper are rejected: no trajectory needs it, and each level costs stack in every later step."""
 
 # A JSON text is cut into strings and structure; the last branch catches a string that the chunk cuts in half.
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{},]|"', re.DOTALL)
@@ -36,7 +35,7 @@ _BIG_INTEGER = re.compile(rb"[\[:,]\s*-?\d{19,}")
 
 @dataclass(frozen=True, slots=True)
 class RawRecord:
-    """One record: its row in the file, and either its value or the bytes and the reason it has none."""
+    """One record: its row in the file, its value or the reason it has none, and its bytes (none in Parquet)."""
 
     row: int
     value: Any = None
@@ -60,11 +59,14 @@ def read_records(path: Path) -> Iterator[RawRecord]:
         with _open(path) as stream:
             for row, raw in enumerate(_json_texts(stream, path)):
                 yield parse_record(row, raw)
-    except (EOFError, zlib.error, gzip.BadGzipFile, zstandard.ZstdError, OSError) as error:
+    except (EOFError, zlib.error, gzip.BadGzipFile, zstandard.ZstdError) as error:
+        place = f"after record {row}" if row >= 0 else "before its first record ends"
         raise InputError(
-            f"{path}: the compressed stream is damaged or cut off after record {row} ({error}). "
+            f"{path}: the compressed stream is damaged or cut off {place} ({error}). "
             "Fetch the file again, or keep its whole records with --skip-bad-files"
         ) from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be read after record {row} ({error.strerror or error})") from error
 
 
 def parse_record(row: int, raw: bytes) -> RawRecord:
@@ -75,9 +77,9 @@ def parse_record(row: int, raw: bytes) -> RawRecord:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         return _second_look(row, raw, str(error))
-    if _depth_above(value, MAX_DEPTH):
-        return RawRecord(row, problem="nested_too_deep", detail=f"more than {MAX_DEPTH} levels", raw=raw)
-    return RawRecord(row, value)
+    if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH and deeper_than(value, MAX_DEPTH):
+        return RawRecord(row, problem="nested_too_deep", detail=TOO_DEEP, raw=raw)
+    return RawRecord(row, value, raw=raw)
 
 
 def _second_look(row: int, raw: bytes, error: str) -> RawRecord:
@@ -89,30 +91,14 @@ def _second_look(row: int, raw: bytes, error: str) -> RawRecord:
     try:
         value = parse_json(text)
     except ValueError as bad:
-        deep = "nested too deeply" in str(bad)
-        return RawRecord(row, problem="nested_too_deep" if deep else "not_json", detail=error, raw=raw)
-    if _depth_above(value, MAX_DEPTH):
-        return RawRecord(row, problem="nested_too_deep", detail=f"more than {MAX_DEPTH} levels", raw=raw)
+        if str(bad) == TOO_DEEP:
+            return RawRecord(row, problem="nested_too_deep", detail=TOO_DEEP, raw=raw)
+        return RawRecord(row, problem="not_json", detail=error, raw=raw)
     try:
         compact_json(value).encode()
     except UnicodeEncodeError:
         return RawRecord(row, problem="lone_surrogate", detail="half of a UTF-16 pair cannot be stored", raw=raw)
-    return RawRecord(row, value)
-
-
-def _depth_above(value: Any, limit: int) -> bool:
-    level = [value]
-    for _ in range(limit + 1):
-        level = [
-            child
-            for item in level
-            if isinstance(item, (dict, list))
-            for child in (item.values() if isinstance(item, dict) else item)
-            if isinstance(child, (dict, list))
-        ]
-        if not level:
-            return False
-    return True
+    return RawRecord(row, value, raw=raw)
 
 
 def _open(path: Path) -> io.BufferedReader[Any]:
@@ -261,7 +247,21 @@ def _parquet(path: Path) -> Iterator[RawRecord]:
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=256):
                 for value in batch.to_pylist():
-                    yield RawRecord(row, value)
+                    yield RawRecord(row, _json_value(value))
                     row += 1
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{path}: the Parquet file cannot be read after record {row - 1} ({error})") from error
+    except (pa.ArrowException, OSError, ValueError) as error:
+        place = f"after record {row - 1}" if row else "at all"
+        raise InputError(f"{path}: the Parquet file cannot be read {place} ({error})") from error
+
+
+def _json_value(value: Any) -> Any:
+    """A cell as JSON would hold it: times as ISO 8601, bytes as base64, decimals as text."""
+    if isinstance(value, dict):
+        return {key: _json_value(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_json_value(item) for item in value]
+    if value is None or isinstance(value, (str, int, float)):
+        return value
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)

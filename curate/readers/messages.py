@@ -24,7 +24,6 @@ _KNOWN_KEYS = frozenset(
         "name",
         "is_error",
         "requestor",
-        *_REASONING_KEYS,
     )
 )
 
@@ -72,7 +71,8 @@ def openai_messages(items: Any) -> RawTrajectory:
             if recorded is not None:
                 raw.split_texts[index] = recorded
         raw.messages.append(read)
-        extra = {key: value for key, value in item.items() if key not in _KNOWN_KEYS and value not in (None, [], {})}
+        known = _KNOWN_KEYS | {key for key in _REASONING_KEYS if item.get(key) == read["reasoning_content"]}
+        extra = {key: value for key, value in item.items() if key not in known and value not in (None, "", [], {})}
         if extra:
             extras[str(index)] = extra
     if extras:

@@ -64,8 +64,12 @@ def take_facts(record: Mapping[str, Any], raw: RawTrajectory, taken: set[str]) -
     raw.reward = _number(record, "reward")
     known = taken | {"task_id", "env_id", "initial_state_id", "license", "trial", "reward", "metadata"}
     given = record.get("metadata")
-    inner = dict(given) if isinstance(given, Mapping) else {} if given is None else {"metadata": given}
-    raw.metadata = {**inner, **{key: value for key, value in record.items() if key not in known}, **raw.metadata}
+    others = {key: value for key, value in record.items() if key not in known}
+    if isinstance(given, Mapping) and not given.keys() & (others.keys() | raw.metadata.keys()):
+        others = {**given, **others}
+    elif given is not None:
+        others["metadata"] = given
+    raw.metadata = others | raw.metadata
     return raw
 
 
@@ -123,6 +127,9 @@ def _number(record: Mapping[str, Any], key: str) -> float | None:
     value = record.get(key)
     if value is None:
         return None
-    if isinstance(value, (int, float)):
-        return float(value)
+    try:
+        if isinstance(value, (int, float)):
+            return float(value)
+    except OverflowError as error:
+        raise RecordError("wrong_type", f"{key} is beyond any count or reward") from error
     raise RecordError("wrong_type", f"{key} is {type(value).__name__}, not a number")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from curate.canonical import json_object, parse_arguments, parse_json
+from curate.canonical import json_object, parse_json, parse_literal
 from curate.errors import RecordError
 from curate.readers.messages import message, split_think, tool_call
 from curate.readers.raw import RawTrajectory, read_tools, take_facts
@@ -96,7 +96,7 @@ def _calls_of_json(text: str) -> list[ToolCall]:
     try:
         value = parse_json(text)
     except ValueError:
-        value = parse_arguments(text)[0]
+        value = parse_literal(text)
     entries = value if isinstance(value, list) else [value]
     calls = [_call(entry) for entry in entries]
     named = [call for call in calls if call is not None]
@@ -131,15 +131,14 @@ def _results(text: str) -> list[Message]:
 
 
 def _system_tools(messages: list[Message]) -> list[dict[str, Any]] | None:
-    """Schemas from `<tools>` in the system text: a JSON list, or one object a line."""
+    """Schemas from `<tools>` in the system text: a list or one object a line, as JSON or as Python literals."""
     system = next((item["content"] for item in messages if item["role"] == "system"), None) or ""
-    found = _TOOLS.search(system)
-    if found is None:
-        return None
-    lines = [line for line in found[1].splitlines() if line.strip()]
-    for candidate in (found[1], "[" + ",".join(lines) + "]"):
+    # Hermes' prompt speaks of `<tools></tools>` before the block that holds them.
+    inner = next((block.strip() for block in _TOOLS.findall(system) if block.strip()), "")
+    listed = "[" + ",".join(line for line in inner.splitlines() if line.strip()) + "]"
+    for candidate in (inner, listed, parse_literal(inner), parse_literal(listed)):
         try:
-            return read_tools(candidate)
+            return read_tools(candidate) if candidate else None
         except RecordError:
             continue
     return None

@@ -1,0 +1,34 @@
+# Two commands: `make demo` (the main job, base install only) and `make test` (everything that must hold).
+# `make demo DATA=traces.json.gz` runs the main job on your own recordings.
+PYTHON ?= python3
+VENV ?= .venv
+DATA ?=
+WORKERS ?= 2
+PIP = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo test check clean
+
+demo: $(VENV)/.base
+	$(VENV)/bin/python -m cachebuild.demo --out out $(if $(DATA),--data $(DATA))
+
+test: $(VENV)/.full check
+	$(VENV)/bin/pytest -n $(WORKERS) -m "not slow"
+
+check: $(VENV)/.full
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+$(VENV)/.base: pyproject.toml constraints.txt
+	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) --editable .
+	touch $@
+
+$(VENV)/.full: $(VENV)/.base
+	$(PIP) "torch==2.13.0"
+	$(PIP) --editable ".[train,app,dev]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) out .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
