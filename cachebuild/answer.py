@@ -1,0 +1,67 @@
+"""What the cache says to a call: the result, how it was found, and how far to trust it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
+
+from curate.canonical import json_object
+
+Tier: TypeAlias = Literal["exact", "normalised", "fuzzy", "best_effort", "unavailable"]
+TIERS: tuple[Tier, ...] = get_args(Tier)
+"""From best to worst; the rollout keeps the worst one it met."""
+
+UNAVAILABLE = "cache_unavailable"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One of the results that were recorded for a key, how often, and where it was first recorded."""
+
+    result: str
+    count: int
+    success: bool
+    source_trajectory_id: str
+    source_message_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to one call.
+
+    Attributes:
+        result: the text for the tool message, byte for byte as recorded (a typed JSON error if unavailable).
+        tier: how it was found.
+        p: the probability, 0 to 1, that the live tool would have said the same.
+        reason: one sentence for a person.
+        failed: the recorded result was a failure, or there was none.
+        matched_arguments: canonical arguments of the recorded call, None if unavailable.
+        source_trajectory_id: where the result was recorded.
+        source_message_index: the message of the recorded call.
+        outcomes: all results recorded for the matched key, commonest first.
+    """
+
+    result: str
+    tier: Tier
+    p: float
+    reason: str
+    failed: bool = False
+    matched_arguments: str | None = None
+    source_trajectory_id: str | None = None
+    source_message_index: int | None = None
+    outcomes: tuple[Outcome, ...] = ()
+
+
+def unavailable(tool: str, reason: str) -> Answer:
+    """The typed answer where nothing recorded may be served."""
+    error = {"type": UNAVAILABLE, "tool": tool, "message": f"No recorded result can be served: {reason}."}
+    return Answer(json.dumps({"error": error}), "unavailable", 0.0, reason, failed=True)
+
+
+def is_unavailable(text: str | None) -> bool:
+    """Whether a tool result is the cache's own typed error and not something that a tool said."""
+    if text is None or UNAVAILABLE not in text:
+        return False
+    error = (json_object(text) or {}).get("error")
+    return isinstance(error, dict) and error.get("type") == UNAVAILABLE

@@ -1,0 +1,158 @@
+"""From trajectories to cache entries: every paired call with its parsed arguments, state and recorded result."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cachebuild.answer import is_unavailable
+from cachebuild.key import CallArguments, Place, exact_key, normalised_arguments, normalised_key, read_arguments
+from cachebuild.state import Dependence, SessionState, replay
+from curate.canonical import hash128, parse_json
+from curate.env import DEFAULT_RULES, EnvRules, ToolKind, tool_kind
+from curate.pairing import PairedCall
+from curate.trajectory import Message, Trajectory
+from curate.turns import result_failed
+
+ROW_COLUMNS = (
+    "trajectory_id",
+    "content_hash",
+    "env_id",
+    "initial_state_id",
+    "task_id",
+    "split",
+    "source",
+    "messages",
+    "evidence",
+)
+"""The columns of a trajectory that entries are made of."""
+
+
+@dataclass
+class Worlds:
+    """What is known of every env of a run: the user's rules, and the tools that the trajectories declare."""
+
+    rules: Mapping[str, EnvRules]
+    declared: dict[str, dict[str, Mapping[str, Any]]] = field(default_factory=dict)
+    _read: set[str] = field(default_factory=set)
+    _kinds: dict[str, dict[str, ToolKind]] = field(default_factory=dict)
+
+    def of(self, env_id: str) -> EnvRules:
+        """The rules of an env."""
+        return self.rules.get(env_id, DEFAULT_RULES)
+
+    def declare(self, env_id: str, tools: str | None) -> None:
+        """Take in a trajectory's tool schemas with their MCP annotations; the first word on a tool stands."""
+        seen = hash128(env_id, tools or "")
+        if not tools or seen in self._read:
+            return
+        self._read.add(seen)
+        self._kinds.pop(env_id, None)
+        try:
+            schemas = parse_json(tools)
+        except ValueError:
+            return
+        known = self.declared.setdefault(env_id, {})
+        for schema in schemas if isinstance(schemas, list) else []:
+            function = schema.get("function", schema) if isinstance(schema, dict) else None
+            if not isinstance(schema, dict) or not isinstance(function, dict):
+                continue
+            hints = function.get("annotations") or schema.get("annotations")
+            name = function.get("name")
+            if isinstance(name, str):
+                known.setdefault(name, hints if isinstance(hints, dict) else {})
+
+    def kind(self, env_id: str, tool: str) -> tuple[ToolKind, str]:
+        """(kind, evidence) of a tool."""
+        return tool_kind(tool, self.of(env_id), self.declared.get(env_id, {}).get(tool))
+
+    def state(self, env_id: str) -> SessionState:
+        """The state at the start of an episode."""
+        if env_id not in self._kinds:
+            self._kinds[env_id] = {tool: self.kind(env_id, tool)[0] for tool in self.declared.get(env_id, {})}
+        return SessionState(self.of(env_id), self._kinds[env_id])
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedCall:
+    """One answered call of a trajectory as a session would have met it."""
+
+    pair: PairedCall
+    arguments: CallArguments
+    result: Message
+    dependence: Dependence
+
+
+def recorded_calls(row: Trajectory, state: SessionState, left_out: Counter[str]) -> Iterator[RecordedCall]:
+    """The calls of a trajectory whose results can be cached; `state` goes along, the others are counted by reason."""
+    from_cache = {(step["message_index"], step["call_index"]) for step in row["evidence"] or ()}
+    messages = row["messages"] or []
+    for turn in replay(state, messages):
+        for pair in turn:
+            arguments = read_arguments(pair.call["arguments"])
+            result = None if pair.result_index is None else messages[pair.result_index]
+            dependence = state.dependence(pair.call["name"], arguments)
+            reason = None
+            if result is None:
+                reason = "unanswered"
+            elif arguments.values is None:
+                reason = "unparsed_arguments"
+            elif result["content"] is None:
+                reason = "null_result"
+            elif (pair.message_index, pair.call_index) in from_cache or is_unavailable(result["content"]):
+                reason = "answered_by_a_cache"
+            elif dependence.doubtful:
+                reason = "after_a_write_of_unknown_outcome"
+            if reason is not None or result is None:
+                left_out[reason or ""] += 1
+            else:
+                yield RecordedCall(pair, arguments, result, dependence)
+
+
+def entries(row: Trajectory, worlds: Worlds, left_out: Counter[str]) -> Iterator[dict[str, Any]]:
+    """The entry rows of a trajectory, with keys of env scope (`narrow` brings them to the task)."""
+    env_id, rules = row["env_id"], worlds.of(row["env_id"])
+    place = Place(env_id, row["initial_state_id"], "")
+    for call in recorded_calls(row, worlds.state(env_id), left_out):
+        tool, result = call.pair.call["name"], call.result["content"] or ""
+        normalised = normalised_arguments(call.arguments.values or {})
+        digest = call.dependence.digest
+        yield {
+            "trajectory_id": row["trajectory_id"],
+            "content_hash": row["content_hash"],
+            "message_index": call.pair.message_index,
+            "call_index": call.pair.call_index,
+            "result_index": call.pair.result_index,
+            "env_id": env_id,
+            "initial_state_id": row["initial_state_id"],
+            "task_id": row["task_id"],
+            "split": row["split"],
+            "source": row["source"],
+            "tool": tool,
+            "kind": worlds.kind(env_id, tool)[0],
+            "scope": "env",
+            "scope_value": "",
+            "arguments": call.arguments.recorded,
+            "args_status": call.arguments.status,
+            "canonical_arguments": call.arguments.canonical,
+            "normalised_arguments": normalised,
+            "state": call.dependence.state,
+            "state_digest": digest,
+            "key": exact_key(place, tool, call.arguments.canonical, digest),
+            "normalised_key": normalised_key(place, tool, normalised, digest),
+            "result": result,
+            "result_hash": hash128(result),
+            "success": not result_failed(call.result, rules),
+        }
+
+
+def narrow(entry: dict[str, Any]) -> dict[str, Any]:
+    """The entry with task scope: its result is true for its own task only."""
+    place = Place(entry["env_id"], entry["initial_state_id"], entry["task_id"])
+    tool, digest = entry["tool"], entry["state_digest"]
+    entry["scope"], entry["scope_value"] = "task", entry["task_id"]
+    entry["key"] = exact_key(place, tool, entry["canonical_arguments"], digest)
+    entry["normalised_key"] = normalised_key(place, tool, entry["normalised_arguments"], digest)
+    return entry

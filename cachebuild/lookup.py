@@ -1,0 +1,279 @@
+"""The tiers: from a call and the state it is made in to the best recorded answer, and why.
+
+exact -> normalised -> fuzzy -> best_effort -> unavailable; a tool's policy says which of them may answer for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cachebuild.answer import Answer, Outcome, Tier, unavailable
+from cachebuild.calibration import NEVER_FUZZY, CalibrationSettings, FieldDifference, ToolCalibration, product
+from cachebuild.key import CallArguments, Place, exact_key, normalised_arguments, normalised_key, repr_short
+from cachebuild.state import Dependence
+from curate.canonical import hash128
+
+if TYPE_CHECKING:
+    from cachebuild.index import Candidate, EntryIndex
+
+
+@dataclass(frozen=True)
+class LookupSettings:
+    """What a session may serve.
+
+    Attributes:
+        fuzzy_at: lowest p of a fuzzy answer.
+        best_effort: serve the nearest recorded result of an unlike call, marked so; else unavailable.
+        unknown_state_p: highest p of an answer that depends on a write of which nobody knows whether it happened, or
+            that was recorded in another state.
+        max_candidates: recorded calls of one tool that are compared field by field; where there are more, those
+            whose arguments read most alike.
+    """
+
+    fuzzy_at: float = 0.8
+    best_effort: bool = True
+    unknown_state_p: float = 0.5
+    max_candidates: int = 1_000
+
+
+@dataclass(frozen=True)
+class ToolFacts:
+    """What look-up needs of one row of table `tools`."""
+
+    kind: str
+    task_scoped: bool
+    volatile: bool
+    policy: frozenset[str]
+    agreement: float
+    normalised_agreement: float
+    calibration: ToolCalibration
+
+
+NOTHING_KNOWN = ToolFacts("write", False, False, frozenset(), 0.0, 0.0, ToolCalibration({}, CalibrationSettings()))
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One call as look-up sees it; `task_id` None where the session has no task."""
+
+    env_id: str
+    initial_state_id: str | None
+    task_id: str | None
+    tool: str
+    arguments: CallArguments
+    dependence: Dependence
+    seed: int = 0
+    exclude_trajectory: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A recorded call beside the query.
+
+    Attributes:
+        candidate: the recorded call.
+        differences: the fields that differ.
+        p: the product of what they cost; capped if the state differs.
+        same_state: whether the related writes before it are the query's.
+        likeness: of the two argument texts, 0 to 100; orders what p cannot tell apart.
+    """
+
+    candidate: Candidate
+    differences: tuple[FieldDifference, ...]
+    p: float
+    same_state: bool
+    likeness: float
+
+    @property
+    def hard(self) -> bool:
+        """Whether an id or a number differs."""
+        return any(difference.type in NEVER_FUZZY for difference in self.differences)
+
+
+class Lookup:
+    """Answers queries from an index; holds no session."""
+
+    def __init__(self, index: EntryIndex, tools: Mapping[tuple[str, str], ToolFacts], settings: LookupSettings) -> None:
+        self.index = index
+        self.tools = tools
+        self.settings = settings
+
+    def facts(self, query: Query) -> ToolFacts:
+        """What is known of the query's tool."""
+        return self.tools.get((query.env_id, query.tool), NOTHING_KNOWN)
+
+    def place(self, query: Query) -> Place:
+        """Where the query's result would be true."""
+        scope_value = (query.task_id or "") if self.facts(query).task_scoped else ""
+        return Place(query.env_id, query.initial_state_id, scope_value)
+
+    def answer(self, query: Query) -> Answer:
+        """The best answer that the tool's policy allows."""
+        refused = self._refusal(query)
+        if refused is not None:
+            return unavailable(query.tool, refused)
+        return self._equal(query) or self._similar(query)
+
+    def _refusal(self, query: Query) -> str | None:
+        """Why no tier can answer, whatever was recorded."""
+        facts = self.tools.get((query.env_id, query.tool))
+        if facts is None:
+            return f"no call of tool {repr_short(query.tool)} was recorded in env {repr_short(query.env_id)}"
+        if query.arguments.values is None:
+            return f"the arguments are no JSON object: {repr_short(query.arguments.recorded)}"
+        if facts.task_scoped and query.task_id is None:
+            return f"results of {query.tool} hold within one task, and this session has no task_id"
+        return None
+
+    def _equal(self, query: Query) -> Answer | None:
+        """The exact or the normalised hit."""
+        facts, place, exclude = self.facts(query), self.place(query), query.exclude_trajectory
+        digest, values = query.dependence.digest, query.arguments.values or {}
+        key = exact_key(place, query.tool, query.arguments.canonical, digest)
+        outcomes = self.index.outcomes(key, exclude)
+        if outcomes:
+            return self._served(query, "exact", key, query.arguments.canonical, outcomes, 1.0)
+        if "normalised" not in facts.policy:
+            return None
+        key = normalised_key(place, query.tool, normalised_arguments(values), digest)
+        for call in self.index.normalised(key):
+            outcomes = self.index.outcomes(call.key, exclude)
+            if outcomes:
+                p = facts.normalised_agreement
+                return self._served(query, "normalised", call.key, call.arguments, outcomes, p)
+        return None
+
+    def _served(
+        self,
+        query: Query,
+        tier: Tier,
+        key: str,
+        arguments: str,
+        outcomes: tuple[Outcome, ...],
+        p_call: float,
+        because: str = "",
+    ) -> Answer:
+        """The answer from the outcomes of one recorded call; `p_call` is p that it stands for the query."""
+        facts = self.facts(query)
+        picked = pick(outcomes, query.seed, key)
+        p = p_call * share(picked, outcomes, facts.agreement)
+        reason = because or f"{tier} hit"
+        total = sum(outcome.count for outcome in outcomes)
+        if len(outcomes) > 1:
+            reason += f"; {picked.count} of {total} records have this result"
+        if facts.volatile:
+            reason += "; the tool is volatile"
+        if query.dependence.doubtful:
+            p = min(p, self.settings.unknown_state_p)
+            reason += "; state_unknown: a related write may or may not have happened"
+        return Answer(
+            result=picked.result,
+            tier=tier,
+            p=p,
+            reason=reason,
+            failed=not picked.success,
+            matched_arguments=arguments,
+            source_trajectory_id=picked.source_trajectory_id,
+            source_message_index=picked.source_message_index,
+            outcomes=outcomes,
+        )
+
+    def _similar(self, query: Query) -> Answer:
+        """A fuzzy or a best-effort answer, else unavailable with the reason."""
+        facts, settings = self.facts(query), self.settings
+        if "fuzzy" not in facts.policy:
+            return unavailable(query.tool, f"{query.tool} is a {facts.kind} tool and no equal call was recorded")
+        matches = [(match, self._successes(match, query)) for match in self.matches(query)]
+        matches = [(match, outcomes) for match, outcomes in matches if outcomes]
+        for match, outcomes in matches:
+            if match.p < settings.fuzzy_at:
+                break
+            fuzzy = self._unlike(query, "fuzzy", match, outcomes)
+            if match.same_state and not match.hard and fuzzy.p >= settings.fuzzy_at:
+                return fuzzy
+        if settings.best_effort and "best_effort" in facts.policy and matches:
+            return self._unlike(query, "best_effort", *matches[0])
+        return unavailable(query.tool, self._nothing_near(query, [match for match, _ in matches]))
+
+    def _unlike(self, query: Query, tier: Tier, match: Match, outcomes: tuple[Outcome, ...]) -> Answer:
+        call = match.candidate
+        because = f"{tier}, the nearest recorded call: {describe(match)}"
+        return self._served(query, tier, call.key, call.arguments, outcomes, match.p, because)
+
+    def _successes(self, match: Match, query: Query) -> tuple[Outcome, ...]:
+        """Only what succeeded may answer another call: a recorded error speaks of its own arguments."""
+        outcomes = self.index.outcomes(match.candidate.key, query.exclude_trajectory)
+        return tuple(outcome for outcome in outcomes if outcome.success)
+
+    def _nothing_near(self, query: Query, matches: list[Match]) -> str:
+        if not matches:
+            return f"no equal call of {query.tool} was recorded in this state, and no other that succeeded"
+        return f"no equal call was recorded in this state; the nearest: {describe(matches[0])}"
+
+    def matches(self, query: Query) -> list[Match]:
+        """The tool's recorded calls of the same place beside the query, best first: by p, then by likeness."""
+        facts, values = self.facts(query), query.arguments.values or {}
+        candidates = self.index.distinct(self.place(query), query.tool)
+        if len(candidates) > self.settings.max_candidates:
+            candidates = self._likest(query, candidates)
+        found = [self._match(query, facts, values, candidate) for candidate in candidates]
+        return sorted(found, key=lambda match: (-match.p, len(match.differences), -match.likeness, match.candidate.key))
+
+    def _match(self, query: Query, facts: ToolFacts, values: Mapping[str, Any], candidate: Candidate) -> Match:
+        from rapidfuzz import fuzz
+
+        differences = tuple(facts.calibration.differences(values, candidate.values()))
+        same_state = candidate.state_digest == query.dependence.digest
+        p = product(differences) if same_state else min(product(differences), self.settings.unknown_state_p)
+        likeness = fuzz.ratio(query.arguments.canonical, candidate.arguments)
+        return Match(candidate, differences, p, same_state, likeness)
+
+    def _likest(self, query: Query, candidates: list[Candidate]) -> list[Candidate]:
+        """The candidates whose arguments read most alike, those of the query's own state before others."""
+        from rapidfuzz import fuzz, process
+
+        digest, limit = query.dependence.digest, self.settings.max_candidates
+        candidates = sorted(candidates, key=lambda candidate: candidate.state_digest != digest)
+        texts = [candidate.arguments for candidate in candidates]
+        best = process.extract(query.arguments.canonical, texts, scorer=fuzz.ratio, processor=None, limit=limit)
+        return [candidates[position] for _, _, position in best]
+
+
+def pick(outcomes: tuple[Outcome, ...], seed: int, key: str) -> Outcome:
+    """One of a key's outcomes, drawn by their counts with hash(seed, key): equal calls get equal answers."""
+    total = sum(outcome.count for outcome in outcomes)
+    drawn = int(hash128(str(seed), key)[:16], 16) * total >> 64
+    for outcome in outcomes:
+        drawn -= outcome.count
+        if drawn < 0:
+            return outcome
+    raise AssertionError("counts add up to the total")
+
+
+def share(picked: Outcome, outcomes: tuple[Outcome, ...], agreement: float) -> float:
+    """How likely a live call of this key gives the picked outcome: (count - 1 + agreement) / records.
+
+    The other records of the key vote; the picked record cannot vote for itself, so the tool's own agreement (how
+    often equal keys had equal results) votes in its place. A single record thus has p = agreement.
+    """
+    return (picked.count - 1 + agreement) / sum(outcome.count for outcome in outcomes)
+
+
+def describe(match: Match) -> str:
+    """One line for a person: what differs from the nearest recorded call and what each difference costs."""
+    parts = [
+        f"{difference.field} ({difference.type}) is {_shown(difference.asked)}, "
+        f"recorded {_shown(difference.recorded)}, p {difference.p:.2f}"
+        for difference in match.differences
+    ]
+    if not match.same_state:
+        parts.append("recorded in another state")
+    return "; ".join(parts) or "equal arguments"
+
+
+def _shown(text: str | None, limit: int = 60) -> str:
+    if text is None:
+        return "not given"
+    return text if len(text) <= limit else text[: limit - 3] + "..."

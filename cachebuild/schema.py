@@ -1,0 +1,101 @@
+"""The Arrow form of a cache folder's tables and of an audit's rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+
+_STR = pa.string()
+
+_ENTRY_FIELDS: list[pa.Field[Any]] = [
+    pa.field("trajectory_id", _STR, nullable=False),
+    pa.field("content_hash", _STR, nullable=False),
+    pa.field("message_index", pa.int32(), nullable=False),
+    pa.field("call_index", pa.int32(), nullable=False),
+    pa.field("result_index", pa.int32(), nullable=False),
+    pa.field("env_id", _STR, nullable=False),
+    pa.field("initial_state_id", _STR),
+    pa.field("task_id", _STR, nullable=False),
+    pa.field("split", _STR),
+    pa.field("source", _STR),
+    pa.field("tool", _STR, nullable=False),
+    pa.field("kind", _STR, nullable=False),
+    pa.field("scope", _STR, nullable=False),
+    pa.field("scope_value", _STR, nullable=False),
+    pa.field("arguments", _STR),
+    pa.field("args_status", _STR, nullable=False),
+    pa.field("canonical_arguments", _STR, nullable=False),
+    pa.field("normalised_arguments", _STR, nullable=False),
+    pa.field("state", _STR, nullable=False),
+    pa.field("state_digest", _STR, nullable=False),
+    pa.field("key", _STR, nullable=False),
+    pa.field("normalised_key", _STR, nullable=False),
+    pa.field("result", _STR, nullable=False),
+    pa.field("result_hash", _STR, nullable=False),
+    pa.field("success", pa.bool_(), nullable=False),
+]
+ENTRY = pa.schema(_ENTRY_FIELDS)
+"""One recorded call with its result: the key's parts before hashing, and where it was recorded."""
+
+_TOOL_FIELDS: list[pa.Field[Any]] = [
+    pa.field("env_id", _STR, nullable=False),
+    pa.field("tool", _STR, nullable=False),
+    pa.field("kind", _STR, nullable=False),
+    pa.field("kind_evidence", _STR, nullable=False),
+    pa.field("scope", _STR, nullable=False),
+    pa.field("scope_evidence", _STR, nullable=False),
+    pa.field("volatile", pa.bool_(), nullable=False),
+    pa.field("id_driven", pa.bool_(), nullable=False),
+    pa.field("policy", pa.list_(_STR), nullable=False),
+    pa.field("calls", pa.int64(), nullable=False),
+    pa.field("keys", pa.int64(), nullable=False),
+    pa.field("repeated_keys", pa.int64(), nullable=False),
+    pa.field("success_share", pa.float64()),
+    pa.field("within_groups", pa.int64(), nullable=False),
+    pa.field("within_agreement", pa.float64()),
+    pa.field("across_keys", pa.int64(), nullable=False),
+    pa.field("across_agreement", pa.float64()),
+    pa.field("agreement", pa.float64(), nullable=False),
+    pa.field("normalised_agreement", pa.float64(), nullable=False),
+]
+TOOL = pa.schema(_TOOL_FIELDS)
+"""What was found about one tool of one env; shares are null where nothing could be compared."""
+
+_CALIBRATION_FIELDS: list[pa.Field[Any]] = [
+    pa.field("env_id", _STR, nullable=False),
+    pa.field("tool", _STR, nullable=False),
+    pa.field("field", _STR, nullable=False),
+    pa.field("type", _STR, nullable=False),
+    pa.field("similarity_from", pa.float64(), nullable=False),
+    pa.field("similarity_below", pa.float64(), nullable=False),
+    pa.field("pairs", pa.int64(), nullable=False),
+    pa.field("equal", pa.int64(), nullable=False),
+    pa.field("p_differs", pa.float64(), nullable=False),
+]
+CALIBRATION = pa.schema(_CALIBRATION_FIELDS)
+"""How often results were equal when one field alone differed; text fields have a row a band of similarity."""
+
+_AUDIT_FIELDS: list[pa.Field[Any]] = [
+    pa.field("trajectory_id", _STR, nullable=False),
+    pa.field("message_index", pa.int32(), nullable=False),
+    pa.field("call_index", pa.int32(), nullable=False),
+    pa.field("env_id", _STR, nullable=False),
+    pa.field("task_id", _STR, nullable=False),
+    pa.field("split", _STR),
+    pa.field("tool", _STR, nullable=False),
+    pa.field("kind", _STR, nullable=False),
+    pa.field("seen_task", pa.bool_(), nullable=False),
+    pa.field("after_write", pa.bool_(), nullable=False),
+    pa.field("tier", _STR, nullable=False),
+    pa.field("p", pa.float64(), nullable=False),
+    pa.field("right", pa.bool_(), nullable=False),
+    pa.field("reason", _STR, nullable=False),
+    pa.field("outcomes", pa.int32(), nullable=False),
+    pa.field("source_trajectory_id", _STR),
+    pa.field("source_message_index", pa.int32()),
+    pa.field("own_in_cache", pa.bool_(), nullable=False),
+    pa.field("own_found", pa.bool_(), nullable=False),
+]
+AUDIT = pa.schema(_AUDIT_FIELDS)
+"""One recorded call asked again: what the cache said without the query's own trajectory, and whether it was right."""

@@ -1,0 +1,191 @@
+"""What the recorded calls say about each tool: do equal keys have equal results, within a task and across tasks?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from curate.env import EnvRules, ToolKind
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Scope: TypeAlias = Literal["env", "task"]
+
+PRIOR_AGREEMENT = 0.95
+"""Agreement assumed of a tool without any repeated key; with the weight below it is soon outweighed by the data."""
+PRIOR_KEYS = 2.0
+
+_TOOL = ["env_id", "tool"]
+
+
+@dataclass(frozen=True)
+class ScopeSettings:
+    """When the data narrow a tool's scope to the task, or call it volatile.
+
+    Attributes:
+        min_keys: equal keys that must have been compared before the data may say anything.
+        across_below: narrow if equal keys of different tasks agree less often than this ...
+        margin: ... and by this much less often than equal keys of one task (where those could be compared).
+        volatile_below: volatile if equal keys of one task agree less often than this.
+    """
+
+    min_keys: int = 5
+    across_below: float = 0.8
+    margin: float = 0.1
+    volatile_below: float = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How often two recorded calls of equal key had equal results: mean over keys, None where none could be compared.
+
+    `groups` are the keys (within a task: keys of one task) that were recorded more than once.
+    """
+
+    groups: int
+    share: float | None
+
+    def __str__(self) -> str:
+        return "no pairs" if self.share is None else f"{self.share:.0%} of {self.groups}"
+
+
+def decide_scope(
+    tool: str, within: Agreement, across: Agreement, rules: EnvRules, settings: ScopeSettings
+) -> tuple[Scope, str, bool]:
+    """(scope, evidence, volatile) of a tool; the user's word on the scope wins over the data.
+
+    Narrowing helps only where keys of one task agree better: a tool whose tasks disagree, and whose few repeats within
+    a task disagree as well, is volatile rather than task-scoped.
+    """
+    apart = within.share is None or within.share - (across.share or 0.0) >= settings.margin
+    disagrees = _below(across, settings.across_below, settings.min_keys)
+    volatile = _below(within, settings.volatile_below, settings.min_keys)
+    if disagrees and not apart:
+        volatile = volatile or _below(within, settings.volatile_below, 1)
+    if tool in rules.scopes:
+        return rules.scopes[tool], "user", volatile
+    seen = f"equal keys agree within a task {within}, across tasks {across}"
+    if disagrees and apart:
+        return "task", f"data: {seen}", volatile
+    compared = across.groups >= settings.min_keys
+    return "env", f"{'data' if compared else 'default'}: {seen}", volatile
+
+
+def _below(agreement: Agreement, bound: float, min_keys: int) -> bool:
+    """Whether enough keys were compared, and they agree less often than the bound."""
+    return agreement.share is not None and agreement.groups >= min_keys and agreement.share < bound
+
+
+def expected_agreement(agreement: Agreement) -> float:
+    """Agreement to expect of the next equal call: the measured one, drawn towards the prior where keys are few."""
+    measured = (agreement.share or 0.0) * agreement.groups
+    return (measured + PRIOR_AGREEMENT * PRIOR_KEYS) / (agreement.groups + PRIOR_KEYS)
+
+
+def tool_policy(kind: ToolKind, id_driven: bool) -> list[str]:
+    """The tiers that may answer for a tool.
+
+    A write is never served by another write's result. Best-effort is for reads that no id decides, and for terminal
+    tools, whose result nothing follows; a wrong sum is worse than none, so pure tools have none.
+    """
+    tiers = ["exact", "normalised"]
+    if kind != "write":
+        tiers.append("fuzzy")
+    if kind == "terminal" or (kind == "read" and not id_driven):
+        tiers.append("best_effort")
+    return tiers
+
+
+def measure_tools(entries: pl.LazyFrame) -> dict[tuple[str, str], dict[str, Any]]:
+    """What one can count of each tool; `key` must still be that of env scope.
+
+    Two failures of one key agree in `within` and `across`, which decide scope and volatility: how a failure is worded
+    (one recorder writes `Error: ...`, another `# var_7 = "Error: ..."`) says nothing about the world. The agreements
+    that p rests on (`same_within`, `same`, `normalised`) compare texts.
+
+    Args:
+        entries: columns env_id, tool, task_id, key, normalised_key, result_hash, success.
+
+    Returns:
+        (env, tool) -> calls, keys, task_keys, repeated_keys, success_share, and the `Agreement`s named above.
+    """
+    import polars as pl
+
+    totals = entries.group_by(_TOOL).agg(
+        calls=pl.len(),
+        keys=pl.col("key").n_unique(),
+        task_keys=pl.struct("key", "task_id").n_unique(),
+        success_share=pl.col("success").mean(),
+    )
+    measured = {(row["env_id"], row["tool"]): row for row in totals.collect().to_dicts()}
+    by_text = _pairs_by_key(entries).collect()
+    as_verdict = pl.when("success").then("result_hash").otherwise(pl.lit("failed"))
+    by_verdict = _pairs_by_key(entries.with_columns(result_hash=as_verdict)).collect()
+    columns = {
+        "within": _agreement(by_verdict.explode("task_shares"), "task_shares"),
+        "across": _agreement(by_verdict, "across_share"),
+        "same_within": _agreement(by_text.explode("task_shares"), "task_shares"),
+        "same": _agreement(by_text, "share"),
+        "normalised": _agreement(_normalised_pairs(entries).collect(), "share"),
+    }
+    repeated = by_text.group_by(_TOOL).agg(repeated_keys=(pl.col("count") > 1).sum())
+    for row in repeated.to_dicts():
+        measured[row["env_id"], row["tool"]]["repeated_keys"] = row["repeated_keys"]
+    for name, found in columns.items():
+        for place, facts in measured.items():
+            facts[name] = found.get(place, Agreement(0, None))
+    return measured
+
+
+def _pairs_by_key(entries: pl.LazyFrame) -> pl.LazyFrame:
+    """One row a key: count, share of its pairs that agree, of its pairs across tasks, and of those of each task."""
+    import polars as pl
+
+    def ordered(counts: pl.Expr) -> pl.Expr:
+        return counts * (counts - 1)
+
+    n, key = pl.col("n").cast(pl.Int64), [*_TOOL, "key"]
+    by_result = entries.group_by([*key, "result_hash"]).agg(n=pl.len())
+    equal = by_result.group_by(key).agg(equal=ordered(n).sum(), count=n.sum())
+    by_task = (
+        entries.group_by([*key, "task_id", "result_hash"])
+        .agg(n=pl.len())
+        .group_by([*key, "task_id"])
+        .agg(task_equal=ordered(n).sum(), task_count=n.sum())
+        .with_columns(task_pairs=ordered(pl.col("task_count")))
+        .with_columns(task_share=pl.when(pl.col("task_pairs") > 0).then(pl.col("task_equal") / pl.col("task_pairs")))
+        .group_by(key)
+        .agg(pl.col("task_equal").sum(), pl.col("task_pairs").sum(), task_shares=pl.col("task_share").sort())
+    )
+    pairs = ordered(pl.col("count"))
+    across = pairs - pl.col("task_pairs")
+    return (
+        equal.join(by_task, on=key)
+        .with_columns(
+            share=pl.when(pairs > 0).then(pl.col("equal") / pairs),
+            across_share=pl.when(across > 0).then((pl.col("equal") - pl.col("task_equal")) / across),
+        )
+        .sort(key)
+    )
+
+
+def _normalised_pairs(entries: pl.LazyFrame) -> pl.LazyFrame:
+    """One row a normalised key that stands for several exact keys: do their commonest results agree?"""
+    import polars as pl
+
+    n = pl.col("n").cast(pl.Int64)
+    modal = entries.group_by([*_TOOL, "normalised_key", "key"]).agg(result=pl.col("result_hash").mode().min())
+    by_result = modal.group_by([*_TOOL, "normalised_key", "result"]).agg(n=pl.len())
+    counted = by_result.group_by([*_TOOL, "normalised_key"]).agg(equal=(n * (n - 1)).sum(), count=n.sum())
+    pairs = pl.col("count") * (pl.col("count") - 1)
+    return counted.filter(pl.col("count") > 1).with_columns(share=pl.col("equal") / pairs).sort("normalised_key")
+
+
+def _agreement(groups: pl.DataFrame, column: str) -> Mapping[tuple[str, str], Agreement]:
+    """Number and mean of a column of shares, by (env, tool); null where nothing could be compared."""
+    import polars as pl
+
+    found = groups.drop_nulls(column).group_by(_TOOL, maintain_order=True).agg(pl.len(), share=pl.col(column).mean())
+    return {(row["env_id"], row["tool"]): Agreement(row["len"], row["share"]) for row in found.to_dicts()}

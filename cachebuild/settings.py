@@ -1,0 +1,88 @@
+"""What the two commands can be told; the settings of one idea live beside it (scope, calibration, look-up)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tyro.conf import Positional
+
+from cachebuild.calibration import CalibrationSettings
+from cachebuild.lookup import LookupSettings
+from cachebuild.scope import ScopeSettings
+from curate.errors import UsageError
+from curate.trajectory import SPLITS
+
+
+@dataclass(frozen=True)
+class CompileSettings:
+    """Settings of `python -m cachebuild`.
+
+    Attributes:
+        folder: the dataset folder to compile (curated, augmented or rollouts).
+        out: the cache folder to write.
+        splits: whose calls are taken: train, validation, test, or all.
+        include_rejects: rejected rows are taken too if this is their reason or a word of it, e.g. outcome, loop
+            (below_outcome, call_loop): what a clumsy run saw is still true.
+        env_rules: YAML file env -> rules; for envs it does not name, the rules that the folder was made with hold.
+        overwrite: replace an existing cache.
+        scope: when a tool's results are shared between tasks.
+        calibration: how p is counted.
+        config: YAML or JSON file with any of these settings.
+    """
+
+    folder: Positional[Path]
+    out: Path
+    splits: tuple[str, ...] = ("train",)
+    include_rejects: tuple[str, ...] = ()
+    env_rules: Path | None = None
+    overwrite: bool = False
+    scope: ScopeSettings = field(default_factory=ScopeSettings)
+    calibration: CalibrationSettings = field(default_factory=CalibrationSettings)
+    config: Path | None = None
+
+
+@dataclass(frozen=True)
+class AuditSettings:
+    """Settings of `python -m cachebuild.audit`.
+
+    Attributes:
+        cache: the cache folder.
+        queries: dataset folder whose paired calls are asked again.
+        out: folder for one row a query and a report; without it the table is only printed.
+        splits: whose calls are asked: train, validation, test, or all.
+        seed: picks among several outcomes of one key.
+        overwrite: replace an existing audit.
+        lookup: what may be served.
+        config: YAML or JSON file with any of these settings.
+    """
+
+    cache: Positional[Path]
+    queries: Path
+    out: Path | None = None
+    splits: tuple[str, ...] = ("all",)
+    seed: int = 0
+    overwrite: bool = False
+    lookup: LookupSettings = field(default_factory=LookupSettings)
+    config: Path | None = None
+
+
+def words(values: tuple[str, ...]) -> tuple[str, ...]:
+    """Values given apart or with commas between them."""
+    return tuple(word.strip() for value in values for word in value.split(",") if word.strip())
+
+
+def chosen_splits(values: tuple[str, ...]) -> frozenset[str]:
+    """The splits that `--splits` names.
+
+    Raises:
+        UsageError: for an unknown name, or none.
+    """
+    names = words(values)
+    known = f"known are {', '.join(SPLITS)} and all"
+    for name in names:
+        if name not in (*SPLITS, "all"):
+            raise UsageError(f"--splits {name}: no such split; {known}")
+    if not names:
+        raise UsageError(f"--splits names no split; {known}")
+    return frozenset(SPLITS) if "all" in names else frozenset(names)

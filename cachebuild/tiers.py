@@ -1,0 +1,72 @@
+"""Shares of the tiers and how often each was right: the table that audit and demo print."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from cachebuild.answer import TIERS
+from curate.report import Cell
+
+HEADERS = ["queries", "calls", *(f"{tier} %" for tier in TIERS), "right %", "right % if exact", "right % if fuzzy"]
+
+GROUPS = EVERY, SEEN, HELD_OUT, BEHIND = (
+    "all calls",
+    "of tasks seen",
+    "of held-out tasks",
+    "reads behind a related write",
+)
+"""The overall lines of the table: a task is seen if another trajectory of it stands in the cache."""
+
+
+class TierTally:
+    """Counts audit rows by group: all, tasks seen and held out, reads behind a write, and each tool."""
+
+    def __init__(self) -> None:
+        self._tiers: dict[str, Counter[str]] = {}
+        self._right: dict[str, Counter[str]] = {}
+        self._tools: set[str] = set()
+        self.own_in_cache = 0
+        self.own_found = 0
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Count one row of table `audit`."""
+        self.own_in_cache += row["own_in_cache"]
+        self.own_found += row["own_found"]
+        groups = [EVERY, SEEN if row["seen_task"] else HELD_OUT]
+        if row["after_write"] and row["kind"] == "read":
+            groups.append(BEHIND)
+        tool = f"{row['env_id']}: {row['tool']}"
+        self._tools.add(tool)
+        for group in [*groups, tool]:
+            self._tiers.setdefault(group, Counter())[row["tier"]] += 1
+            self._right.setdefault(group, Counter())[row["tier"]] += row["right"]
+
+    def table(self, *, tools: bool = True) -> tuple[list[str], list[list[Cell]]]:
+        """(headers, rows): the overall groups first, then the tools by name; percentages of the group's calls."""
+        groups = [group for group in GROUPS if group in self._tiers]
+        return HEADERS, [self._row(group) for group in [*groups, *(sorted(self._tools) if tools else ())]]
+
+    def shares(self, tier: str) -> dict[str, float]:
+        """Tool -> percentage of its calls that the tier answered, by name of the tool."""
+        return {tool: 100 * self._tiers[tool][tier] / self._tiers[tool].total() for tool in sorted(self._tools)}
+
+    def _row(self, group: str) -> list[Cell]:
+        tiers, right = self._tiers[group], self._right[group]
+        calls = tiers.total()
+        shares: list[Cell] = [_percent(tiers[tier], calls) for tier in TIERS]
+        exact, fuzzy = (_percent(right[tier], tiers[tier]) for tier in ("exact", "fuzzy"))
+        return [group, calls, *shares, _percent(right.total(), calls), exact, fuzzy]
+
+
+def tier_table(rows: Iterable[Mapping[str, Any]], *, tools: bool = True) -> tuple[list[str], list[list[Cell]]]:
+    """(headers, rows) from the rows of table `audit`, for `curate.report.text_table`."""
+    tally = TierTally()
+    for row in rows:
+        tally.add(row)
+    return tally.table(tools=tools)
+
+
+def _percent(part: int, whole: int) -> float | None:
+    return round(100 * part / whole, 1) if whole else None
