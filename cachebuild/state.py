@@ -6,7 +6,6 @@ for every call of the session. What is not known to have happened stands as a do
 
 from __future__ import annotations
 
-import re
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -16,14 +15,13 @@ from typing import Any
 from cachebuild.answer import is_unavailable
 from cachebuild.key import CallArguments, read_arguments
 from curate.canonical import Json, compact_json, hash128, parse_json
-from curate.env import DEFAULT_RULES, EnvRules, ToolKind, tool_kind
+from curate.env import DEFAULT_RULES, EnvRules, ToolKind, name_words, tool_kind
 from curate.pairing import PairedCall, pair_calls
 from curate.trajectory import Message
 from curate.turns import result_failed
 
 ID_WORDS = frozenset("id ids number numbers code codes".split())
 """Last words of the names of fields that hold ids: `user_id`, `itemIds`, `flight_number`, `zip_code`."""
-_WORD = re.compile(r"[A-Z]{2,}s(?![a-z])|[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 
 @lru_cache(maxsize=65_536)
@@ -31,8 +29,8 @@ def is_id_field(name: str, id_fields: tuple[str, ...] = ()) -> bool:
     """Whether a field of this name holds ids: by its last word, or because the user says so."""
     if name in id_fields:
         return True
-    words = _WORD.findall(name)
-    return bool(words) and words[-1].lower() in ID_WORDS
+    words = name_words(name)
+    return bool(words) and words[-1] in ID_WORDS
 
 
 def id_values(value: Json, id_fields: tuple[str, ...] = ()) -> frozenset[str]:

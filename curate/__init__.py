@@ -1,1 +1,4 @@
 """Recorded agent trajectories in, clean trajectories out; every other room builds on this one's data model."""
+
+__version__ = "0.1.0"
+"""Of the whole toolkit; stands in every manifest, because another version may give other bytes."""

@@ -69,12 +69,19 @@ def exclusive(lock: Path, what: str) -> Iterator[None]:
     Raises:
         UsageError: if another process holds it.
     """
-    handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    busy = f"another run is writing {what}; wait for it, or choose another --out"
+    try:
+        handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except FileNotFoundError as error:
+        raise UsageError(busy) from error
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise UsageError(f"another run is writing {what}; wait for it, or choose another --out") from error
+        except BlockingIOError as error:
+            raise UsageError(busy) from error
+        # A run that just ended took the name away: what we hold is no longer what the next run will ask for.
+        if not lock.exists() or not os.path.samestat(os.fstat(handle), lock.stat()):
+            raise UsageError(busy)
         yield
     finally:
         os.close(handle)

@@ -62,18 +62,17 @@ def parse_json(text: str) -> Json:
 
 def deeper_than(value: Any, limit: int) -> bool:
     """Whether lists and objects stand more than `limit` deep in one another; needs no stack."""
-    level = [value]
-    for _ in range(limit + 1):
+    level = [value] if isinstance(value, (dict, list)) else []
+    for _ in range(limit):
         level = [
             child
             for item in level
-            if isinstance(item, (dict, list))
             for child in (item.values() if isinstance(item, dict) else item)
             if isinstance(child, (dict, list))
         ]
         if not level:
-            return False
-    return True
+            break
+    return bool(level)
 
 
 def json_object(text: str | None) -> dict[str, Any] | None:
@@ -109,11 +108,12 @@ def parse_arguments(text: str | None) -> tuple[dict[str, Any] | None, ArgsStatus
 
 
 def parse_literal(text: str) -> Any:
-    """A Python literal as JSON values, its strings left as they are; None if the text is none."""
+    """A Python literal as JSON values, its strings left as they are; None if it is none, or JSON cannot hold it."""
     try:
-        return _jsonable(_literal(text))
+        value = _jsonable(_literal(text))
     except (TypeError, RecursionError):
         return None
+    return value if _encodable(value) else None
 
 
 def _parse_literal(text: str) -> tuple[dict[str, Any] | None, ArgsStatus]:
@@ -172,6 +172,12 @@ def _encodable(value: Any) -> bool:
 
 
 def _integral(value: Any) -> Any:
+    """The value with its integral floats as integers; most leaves are passed over without a call."""
+    kind = type(value)
+    if kind is dict:
+        return {key: item if type(item) in _LEAVES else _integral(item) for key, item in value.items()}
+    if kind is list or kind is tuple:
+        return [item if type(item) in _LEAVES else _integral(item) for item in value]
     if isinstance(value, float) and value.is_integer() and abs(value) <= EXACT_FLOAT:
         return int(value)
     if isinstance(value, Mapping):
@@ -179,6 +185,9 @@ def _integral(value: Any) -> Any:
     if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
         return [_integral(item) for item in value]
     return value
+
+
+_LEAVES = frozenset((str, int, bool, type(None)))
 
 
 def _refuse(token: str) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import io
 import os
 import sys
 import typing
@@ -14,6 +15,9 @@ from typing import Any, TypeVar
 from curate.errors import CacheRLError, UsageError
 
 S = TypeVar("S")
+
+# Spaces that `str.isprintable` refuses although no terminal acts on them: no-break, narrow and ideographic ones.
+_BLANKS = "\n\t\u00a0\u2002\u2003\u2009\u202f\u3000"
 
 COMMANDS = {
     "curate": "curate.__main__",
@@ -62,7 +66,8 @@ def _hush() -> None:
 
 def say(text: str) -> None:
     """One line to the person at the terminal; data goes to stdout, this to stderr."""
-    sys.stderr.write(printable(text) + "\n")
+    line = " ".join(part.strip() for part in text.splitlines())
+    sys.stderr.write(printable(line) + "\n")
     sys.stderr.flush()
 
 
@@ -73,7 +78,9 @@ def out(text: str = "") -> None:
 
 def printable(text: str) -> str:
     """Untrusted text without control characters, which could move a terminal's cursor or recolour it."""
-    return "".join(c if c.isprintable() or c in "\n\t" else f"\\x{ord(c):02x}" for c in text)
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in _BLANKS else f"\\x{ord(c):02x}" for c in text)
 
 
 def parse(settings: type[S], prog: str, description: str, argv: Sequence[str] | None) -> S:
@@ -90,6 +97,9 @@ def parse(settings: type[S], prog: str, description: str, argv: Sequence[str] | 
     """
     import tyro
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal of another encoding shows escapes, and nothing fails
+            stream.reconfigure(errors="backslashreplace")
     args = list(sys.argv[1:] if argv is None else argv)
     try:
         config = _config_path(args)

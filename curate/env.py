@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -27,7 +27,7 @@ WRITE_VERBS = frozenset(
 )
 PURE_TOOLS = frozenset("think thinking calculate calculator calc".split())
 TERMINAL_TOOLS = re.compile(r"^(transfer_|handoff_|escalate_to_human|end_conversation|finish$|done$)")
-_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
+_WORD = re.compile(r"[A-Z]{2,}s(?![a-z])|[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 
 @dataclass(frozen=True)
@@ -77,15 +77,23 @@ def env_rules(body: Mapping[str, Any], place: str = "env rules") -> dict[str, En
 
     rules = {}
     for env_id, given in body.items():
-        unknown = sorted(set(given) - set(EnvRules.__dataclass_fields__)) if isinstance(given, Mapping) else ["?"]
+        if not isinstance(given, Mapping):
+            raise UsageError(f"{place}: env {env_id!r}: must hold a mapping of rules, not {type(given).__name__}")
+        unknown = [key for key in given if key not in EnvRules.__dataclass_fields__]
         if unknown:
-            raise UsageError(f"{place}: env {env_id!r}: unknown rule {unknown[0]!r}")
+            known = ", ".join(EnvRules.__dataclass_fields__)
+            raise UsageError(f"{place}: env {env_id!r}: unknown rule {unknown[0]!r}; known are {known}")
         try:
-            rules[str(env_id)] = TypeAdapter(EnvRules).validate_python(given)
-            for pattern in (rules[env_id].stop, rules[env_id].failed):
+            rule = TypeAdapter(EnvRules).validate_python(given)
+            for pattern in (rule.stop, rule.failed):
                 re.compile(pattern)
-        except (ValidationError, re.error) as error:
-            raise UsageError(f"{place}: env {env_id!r}: {error}") from error
+        except ValidationError as error:
+            first = error.errors()[0]
+            rule_name = ".".join(map(str, first["loc"]))
+            raise UsageError(f"{place}: env {env_id!r}: {rule_name}: {first['msg']}, not {first['input']!r}") from error
+        except re.error as error:
+            raise UsageError(f"{place}: env {env_id!r}: {error.pattern!r} is no regex: {error}") from error
+        rules[str(env_id)] = rule
     return rules
 
 
@@ -115,11 +123,17 @@ def tool_kind(
     return (by_name, "name") if by_name else ("write", "unknown")
 
 
+@lru_cache(maxsize=65_536)
+def name_words(name: str) -> tuple[str, ...]:
+    """Lower-case words of an identifier: snake, kebab and camel case and digits are taken apart, `itemIDs` too."""
+    return tuple(word.lower() for word in _WORD.findall(name))
+
+
 @cache
 def _kind_by_name(name: str) -> ToolKind | None:
     if TERMINAL_TOOLS.match(name):
         return "terminal"
-    words = [word.lower() for word in _WORD.findall(name)]
+    words = name_words(name)
     if words and words[-1] in PURE_TOOLS:
         return "pure"
     for word in words:

@@ -120,11 +120,10 @@ def _truncated(view: View, context: Context) -> str | None:
 
 
 def _unpaired(view: View, context: Context) -> str | None:
-    last_caller = view.pairs[-1].message_index if view.pairs else -1
-    at_end = last_caller == len(view.row["messages"]) - 1 and context.settings.keep_truncated
-    lost = [
-        pair for pair in view.pairs if pair.result_index is None and not (at_end and pair.message_index == last_caller)
-    ]
+    cut_off = -1  # the turn that a truncated end cut off, whose calls are excused if such ends are kept
+    if context.settings.keep_truncated and ending(view.row["messages"], view.rules, view.pairs) == "truncated":
+        cut_off = view.pairs[-1].message_index
+    lost = [pair for pair in view.pairs if pair.result_index is None and pair.message_index != cut_off]
     stray = [index for index, message in enumerate(view.row["messages"]) if message["pair_status"] == "unpaired"]
     if len(lost) + len(stray) <= context.settings.max_unpaired:
         return None
@@ -172,8 +171,8 @@ def _argument_problem(view: View, pair: PairedCall, context: Context) -> str | N
         return None
     try:
         error = next(validator.iter_errors(arguments), None)
-    except Unresolvable:
-        return None  # a `$ref` out of the schema: what it asks for is not known
+    except (Unresolvable, RecursionError):
+        return None  # a `$ref` out of the schema, or round in a circle: what it asks for is not known
     if error is None:
         return None
     place = ".".join(map(str, error.absolute_path))
@@ -252,7 +251,7 @@ def _validators(tools: str) -> dict[str, Validator | None]:
             jsonschema.Draft202012Validator.check_schema(schema)
             # An empty registry: a `$ref` to another address is refused, never fetched.
             found[function["name"]] = jsonschema.Draft202012Validator(schema, registry=Registry())
-        except jsonschema.SchemaError:
+        except (jsonschema.SchemaError, RecursionError):
             found[function["name"]] = None
     return found
 

@@ -60,6 +60,8 @@ class FolderWriter:
     """
 
     def __init__(self, out: Path, manifest: Manifest, *, overwrite: bool = False) -> None:
+        check_parent(out)
+        out = out.resolve() if out.is_symlink() else out
         self.out = out
         self.partial = out.with_name(f".{out.name}.partial")
         self.journal = out.with_name(f"{out.name}.journal")
@@ -69,17 +71,17 @@ class FolderWriter:
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        check_parent(self.out)
-        recover_folder(self.out)
-        self._refuse_existing()
+        self._refuse_foreign_journal()
         self.journal.mkdir(exist_ok=True)
         self._stack.enter_context(exclusive(self.journal / "lock", str(self.out)))
         try:
+            recover_folder(self.out)
+            self._refuse_existing()
             if self.partial.exists():
                 shutil.rmtree(self.partial)
             self.partial.mkdir()
-        except BaseException:
-            self._stack.close()
+        except BaseException as error:
+            self._leave(finished=isinstance(error, UpToDate))
             raise
         return self
 
@@ -117,15 +119,20 @@ class FolderWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        finished = False
         try:
             if kind is None:
                 self._publish()
-            else:
-                shutil.rmtree(self.partial, ignore_errors=True)
-                if not any(path.name != "lock" for path in self.journal.iterdir()):
-                    shutil.rmtree(self.journal, ignore_errors=True)
+                finished = True
         finally:
-            self._stack.close()
+            self._leave(finished)
+
+    def _leave(self, finished: bool) -> None:
+        """Remove what only a running command needs; the journal stays while there is something to go on from."""
+        shutil.rmtree(self.partial, ignore_errors=True)
+        if finished or all(path.name == "lock" for path in self.journal.iterdir()):
+            shutil.rmtree(self.journal, ignore_errors=True)
+        self._stack.close()
 
     def _publish(self) -> None:
         for table in self._tables:
@@ -134,7 +141,12 @@ class FolderWriter:
         fsync_dir(self.partial)
         write_file(self.partial / MANIFEST, self._manifest.dump())
         publish_folder(self.partial, self.out)
-        shutil.rmtree(self.journal, ignore_errors=True)
+
+    def _refuse_foreign_journal(self) -> None:
+        if self.journal.exists() and not (self.journal / "lock").exists() and any(self.journal.iterdir()):
+            raise UsageError(
+                f"{self.journal} is needed for the run's state and holds other files; choose another --out"
+            )
 
     def _refuse_existing(self) -> None:
         out = self.out
@@ -142,13 +154,13 @@ class FolderWriter:
             return
         if not out.is_dir():
             raise UsageError(f"{out} is a file; --out names a folder to be written")
+        if not Manifest.stands_in(out):
+            raise UsageError(
+                f"{out} exists and is not a dataset folder, which is never overwritten; choose another --out"
+            )
         if self._overwrite:
-            if not (out / MANIFEST).exists():
-                raise UsageError(
-                    f"{out} is not a dataset folder; --overwrite would delete other files. Choose another --out"
-                )
             return
-        if (out / MANIFEST).exists() and Manifest.load(out).identity == self._manifest.identity:
+        if Manifest.load(out).identity == self._manifest.identity:
             DatasetFolder.open(out)
             raise UpToDate(f"{out} is up to date: same settings, same inputs")
         raise UsageError(f"{out} exists and was made with other settings or inputs; use --overwrite or another --out")
@@ -160,7 +172,7 @@ def check_parent(out: Path) -> None:
     Raises:
         UsageError: naming the parent to make.
     """
-    if not out.name:
+    if out.name in ("", ".."):
         raise UsageError(f"--out {out} names no folder")
     if not out.parent.is_dir():
         raise UsageError(f"the parent of --out {out} does not exist; make {out.parent} first")

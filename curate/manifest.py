@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from curate import __version__
 from curate.canonical import canonical_json
 from curate.errors import FolderError
 from curate.schema import FORMAT_VERSION
@@ -27,7 +28,7 @@ class Shard:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a folder holds and where it came from; `identity` is equal exactly for equal settings and inputs."""
+    """What a folder holds and where it came from; `identity` is equal for equal toolkit, settings and inputs."""
 
     kind: str
     command: str
@@ -37,11 +38,12 @@ class Manifest:
     files: dict[str, str] = field(default_factory=dict)
     counts: dict[str, Any] = field(default_factory=dict)
     format_version: int = FORMAT_VERSION
+    toolkit_version: str = __version__
 
     @property
     def identity(self) -> str:
-        """SHA-256 over command, settings and inputs: same identity, same bytes."""
-        parts = [self.format_version, self.kind, self.command, self.settings, self.inputs]
+        """SHA-256 over toolkit, command, settings and inputs: same identity, same bytes."""
+        parts = [self.format_version, self.toolkit_version, self.kind, self.command, self.settings, self.inputs]
         return hashlib.sha256(canonical_json(parts).encode()).hexdigest()
 
     def dump(self) -> bytes:
@@ -49,6 +51,7 @@ class Manifest:
         body = {
             "format": "cacherl",
             "format_version": self.format_version,
+            "toolkit_version": self.toolkit_version,
             "kind": self.kind,
             "command": self.command,
             "identity": self.identity,
@@ -59,6 +62,15 @@ class Manifest:
             "files": self.files,
         }
         return (json.dumps(body, indent=2, ensure_ascii=False) + "\n").encode()
+
+    @staticmethod
+    def stands_in(folder: Path) -> bool:
+        """Whether the folder has a manifest of ours, of whatever version: what a command may replace."""
+        try:
+            body = json.loads((folder / MANIFEST).read_bytes())
+        except (OSError, ValueError):
+            return False
+        return isinstance(body, dict) and body.get("format") == "cacherl"
 
     @classmethod
     def load(cls, folder: Path) -> Manifest:
@@ -85,7 +97,7 @@ class Manifest:
             )
         try:
             tables = {name: [Shard(**shard) for shard in shards] for name, shards in body["tables"].items()}
-            keys = ("kind", "command", "settings", "inputs", "files", "counts")
+            keys = ("kind", "command", "settings", "inputs", "files", "counts", "toolkit_version")
             return cls(tables=tables, **{key: body[key] for key in keys})
         except (KeyError, TypeError, AttributeError) as error:
             raise FolderError(f"{folder / MANIFEST} is damaged ({error}). Write the folder again.") from error

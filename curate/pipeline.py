@@ -114,7 +114,7 @@ def curate(settings: CurateSettings) -> DatasetFolder:
 def _recorded_settings(settings: CurateSettings, rules: dict[str, EnvRules]) -> dict[str, Any]:
     """The settings that decide the bytes of the output; paths, names of inputs and flags of the run stand elsewhere."""
     return {
-        "filter": asdict(settings.filters),
+        "filter": asdict(settings.filter),
         "split": asdict(settings.split),
         "env_rules": {env_id: asdict(rule) for env_id, rule in sorted(rules.items())},
         "skip_bad_files": settings.skip_bad_files,
@@ -128,7 +128,7 @@ def _described(given: Input, sha256: str) -> dict[str, Any]:
 
 def _write(writer: FolderWriter, run: _Run, settings: CurateSettings, rules: dict[str, EnvRules]) -> None:
     evidence = gather(run.rows("tools"))
-    context = Context(settings.filters, rules, evidence)
+    context = Context(settings.filter, rules, evidence)
     inferred = {env_id: compact_json(schemas(tools)) for env_id, tools in evidence.items()}
     failures, duplicates = _decide(run, context)
     funnel, summary = Funnel(), Summary()

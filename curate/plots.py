@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -57,7 +58,7 @@ def stacked(
         axes.barh(_positions(labels), list(values), left=left, color=color, height=0.64, label=name)
         left = [start + value for start, value in zip(left, values, strict=True)]
     figure.legend(loc="upper center", ncols=min(6, max(1, len(series))), frameon=False, fontsize=8)
-    return _finish(figure, axes, labels, xlabel, top=0.9)
+    return _finish(figure, axes, labels, xlabel, top=1 - 0.35 / figure.get_figheight())
 
 
 def histogram(values: Sequence[float], *, xlabel: str, bins: int = 30) -> str:
@@ -107,9 +108,12 @@ def _finish(figure: Figure, axes: Axes, labels: Sequence[str] | None, xlabel: st
     if labels is not None:
         axes.set_yticks(_positions(labels), [_short(label) for label in labels], color=INK, fontsize=8)
         axes.grid(axis="x", color=GRID, linewidth=0.8)
-    figure.tight_layout(rect=(0, 0, 1, top))
     buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    with warnings.catch_warnings():
+        # A label in a script that our one font lacks is drawn as boxes; the report's tables have it in full.
+        warnings.filterwarnings("ignore", message="Glyph .* missing", category=UserWarning)
+        figure.tight_layout(rect=(0, 0, 1, top))
+        figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
     _pyplot().close(figure)
     svg = buffer.getvalue()
     return svg[svg.index("<svg") :]

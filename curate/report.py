@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import TypeAlias
 from curate.palette import GRID, INK, QUIET
 
 _TEMPLATE = Path(__file__).with_name("report.html.j2")
+
+_MARKDOWN = re.compile(r"[\\|\[\]*`]")
 
 Cell: TypeAlias = str | int | float | None
 
@@ -94,7 +97,7 @@ class Report:
 def text_table(headers: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
     """A table for the terminal: columns aligned, numbers to the right."""
     body = [list(row) for row in rows]
-    cells = [list(headers)] + [[_cell(cell) for cell in row] for row in body]
+    cells = [list(headers)] + [[" ".join(_cell(cell).splitlines()) for cell in row] for row in body]
     widths = [max(len(row[column]) for row in cells) for column in range(len(headers))]
     right = _numeric(len(headers), body)
     lines = ["  ".join(map(_aligned, row, widths, right)).rstrip() for row in cells]
@@ -128,8 +131,9 @@ def _markdown_table(table: _Table) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text that Markdown shows as it stands: no table breaks, no HTML."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|").replace("\n", " ")
+    """Text that Markdown shows as it stands: no table breaks, no HTML, no links or pictures."""
+    escaped = _MARKDOWN.sub(r"\\\g<0>", " ".join(text.splitlines()))
+    return escaped.replace("&", "&amp;").replace("<", "&lt;")
 
 
 def _cell(value: Cell) -> str:

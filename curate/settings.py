@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import tyro
 
@@ -13,6 +13,7 @@ from curate.errors import UsageError
 from curate.filters import FilterSettings
 from curate.normalise import Input
 from curate.readers.paths import default_source, kind_of
+from curate.readers.registry import format_named
 from curate.split import SplitSettings
 
 
@@ -29,7 +30,7 @@ class CurateSettings:
         format: names of formats, one for all or one each; default by the records' shape.
         group: dotted path of the field that tells tasks apart, e.g. info.task; default the format's own.
         env_rules: YAML file of rules a env: stop message, failures, tool kinds, id fields, scopes.
-        filters: thresholds.
+        filter: thresholds.
         split: shares by task group.
         skip_bad_files: keep the whole records of a file that cannot be read to its end.
         overwrite: replace OUT.
@@ -44,28 +45,32 @@ class CurateSettings:
     format: tuple[str, ...] = ()
     group: str | None = None
     env_rules: Path | None = None
-    filters: Annotated[FilterSettings, tyro.conf.arg(name="filter")] = field(default_factory=FilterSettings)
+    filter: FilterSettings = field(default_factory=FilterSettings)
     split: SplitSettings = field(default_factory=SplitSettings)
     skip_bad_files: bool = False
     overwrite: bool = False
     config: Path | None = None
 
 
+_COLUMNS = ("source", "env", "license", "format")
+
+
 def resolve_inputs(settings: CurateSettings) -> list[Input]:
     """What is read, with the name, world and licence of each.
 
     Raises:
-        UsageError: for a missing file, a flag given for some inputs only, or two inputs of one name.
+        UsageError: for a missing file, a flag given for some inputs only, an unknown format, or two inputs of one name.
     """
     paths = settings.inputs
     if not paths:
         raise UsageError("no input files; give at least one, e.g. traces.jsonl.gz")
     if len(paths) == 1 and paths[0].suffix in (".yaml", ".yml"):
         inputs = _from_yaml(paths[0])
+        given_twice = [name for name in _COLUMNS if getattr(settings, name)] + ["group"] * (settings.group is not None)
+        if given_twice:
+            raise UsageError(f"--{given_twice[0]} says nothing beside {paths[0]}; write it there, input by input")
     else:
-        columns = {
-            name: _each(getattr(settings, name), len(paths), name) for name in ("source", "env", "license", "format")
-        }
+        columns = {name: _each(getattr(settings, name), len(paths), name) for name in _COLUMNS}
         inputs = [
             Input(
                 path=str(path),
@@ -79,6 +84,8 @@ def resolve_inputs(settings: CurateSettings) -> list[Input]:
         ]
     for given in inputs:
         kind_of(Path(given.path))
+        if given.format is not None:
+            format_named(given.format)
     names = [given.source for given in inputs]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:

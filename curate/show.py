@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -26,7 +26,7 @@ class ShowSettings:
 
     Attributes:
         folder: a dataset folder with trajectories.
-        trajectory: an id or the start of one; without it the folder's trajectories are listed.
+        trajectory: an id or the start of one (source:row for a reject without id); without it, they are listed.
         table: trajectories or rejects.
         limit: how many are listed.
         chars: texts are cut after so many characters; 0 shows them whole.
@@ -47,25 +47,31 @@ def find(folder: DatasetFolder, start: str, table: str = "trajectories") -> Traj
     Raises:
         UsageError: if no row's id does, or several do.
     """
-    wanted = [
-        name for row in folder.rows(table, ["trajectory_id"]) if (name := row["trajectory_id"] or "").startswith(start)
-    ]
+    names = (_name(row) for row in folder.rows(table, ["trajectory_id", "source", "source_row"]))
+    wanted = [name for name in names if name.startswith(start)]
     exact = [name for name in wanted if name == start]
     if len(exact or wanted) != 1:
         said = "no trajectory" if not wanted else f"{len(wanted)} trajectories"
         raise UsageError(f"{folder.path} has {said} whose id starts with {start!r} in table {table}")
     chosen = (exact or wanted)[0]
-    found: Trajectory = next(row for row in folder.rows(table) if row["trajectory_id"] == chosen)  # type: ignore[assignment]
+    found: Trajectory = next(row for row in folder.rows(table) if _name(row) == chosen)  # type: ignore[assignment]
     return found
+
+
+def _name(row: Mapping[str, Any]) -> str:
+    """What a row is called at the terminal; records of which no trajectory could be made have no id."""
+    return row["trajectory_id"] or f"{row['source']}:{row['source_row']}"
 
 
 def render(row: Trajectory, chars: int = 600) -> Iterator[str]:
     """The lines of one trajectory for a person to read."""
-    facts = [f"{key} {row[key]}" for key in ("source", "source_row", "env_id", "task_id", "trial", "reward", "split")]  # type: ignore[literal-required]
-    yield f"{row['trajectory_id']}  {', '.join(facts)}"
+    facts = [f"{key} {row[key]}" for key in ("source", "source_row", "env_id", "task_id", "trial", "reward", "split")]
+    yield f"{_name(row)}  {', '.join(facts)}"
     if "reject_reason" in row:
         reject: Any = row
         yield f"rejected by {reject['reject_step']}: {reject['reject_reason']} ({reject['reject_detail']})"
+        if reject["raw"]:
+            yield from _block(reject["raw"].decode(errors="replace"), chars, "    ")
     thoughts = {thought["message_index"]: thought for thought in row["thinking"] or []}
     for index, message in enumerate(row["messages"] or []):
         yield ""
@@ -81,8 +87,8 @@ def render_message(index: int, message: Message, thought: Thinking | None, chars
         origin = f"{thought['origin']}, {thought['kind']}" if thought else "thinking"
         text = message["reasoning_content"] or f"none: {', '.join(thought['checks_failed'] if thought else [])}"
         yield from _block(f"({origin}) {text}", chars, "  ~ ")
-    if message["content"]:
-        yield from _block(message["content"], chars, "    ")
+    if shown := message["content"] or message["content_json"]:
+        yield from _block(shown, chars, "    ")
     for call in message["tool_calls"]:
         yield from _block(f"{call['name']}({call['arguments']})", chars, "  > ")
 
@@ -104,7 +110,7 @@ def _list(folder: DatasetFolder, settings: ShowSettings) -> None:
     for row in folder.rows(settings.table, columns):
         if len(rows) == settings.limit:
             break
-        cells = [row[column] for column in columns]
+        cells = [_name(row), *(row[column] for column in columns[1:])]
         rows.append([(cell or "")[:80] if isinstance(cell, str) else cell for cell in cells])
     out(text_table(headers, rows))
     total = folder.manifest.rows(settings.table)

@@ -109,7 +109,8 @@ def summarise(folder: DatasetFolder, table: str = "trajectories") -> Summary:
     summary = Summary()
     rules = rules_of(folder)
     for row in folder.rows(table):
-        summary.add(row, rules)  # type: ignore[arg-type]
+        if row["messages"] is not None:  # else a record of which no trajectory could be made
+            summary.add(row, rules)  # type: ignore[arg-type]
     return summary
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -77,10 +77,10 @@ class TableWriter:
 
 def _size(value: Any) -> int:
     """Bytes of text and blobs below `value`, near enough to bound a row group."""
-    if isinstance(value, (str, bytes)):
-        return len(value)
-    if isinstance(value, Mapping):
+    if isinstance(value, str):
+        return len(value) if value.isascii() else len(value.encode())
+    if isinstance(value, dict):
         return sum(map(_size, value.values()))
-    if isinstance(value, Sequence):
+    if isinstance(value, list):
         return sum(map(_size, value))
-    return 8
+    return len(value) if isinstance(value, bytes) else 8

@@ -30,6 +30,10 @@ class Shape:
         """Values seen."""
         return self.types.total()
 
+    def seen(self, kind: str) -> int:
+        """Values that a value of this type is like; an integer is a number too."""
+        return self.types[kind] + (self.types["number"] if kind == "integer" else 0)
+
     def add(self, value: Any) -> None:
         """Take one value into account."""
         kind = json_type(value)
@@ -94,7 +98,7 @@ class ToolEvidence:
         for key, value in arguments.items():
             shape = self.arguments.properties.get(key)
             kind = json_type(value)
-            if shape is not None and shape.types[kind] < RARE_TYPE_SHARE * shape.count:
+            if shape is not None and shape.seen(kind) < RARE_TYPE_SHARE * shape.count:
                 return f"{key} is {kind}, which less than {RARE_TYPE_SHARE:.0%} of the calls have"
         return None
 
@@ -125,12 +129,12 @@ def schemas(tools: Mapping[str, ToolEvidence]) -> list[dict[str, Any]]:
 
 
 def json_type(value: Any) -> str:
-    """JSON Schema's name of a parsed value's type."""
+    """JSON Schema's name of a parsed value's type; 2.0 is an integer there, as in our canonical form."""
     if value is None:
         return "null"
     if isinstance(value, bool):
         return "boolean"
-    if isinstance(value, int):
+    if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
         return "integer"
     if isinstance(value, float):
         return "number"

@@ -91,7 +91,7 @@ def ending(
     if last["role"] == "user" and compiled(rules.stop).search(last["content"] or ""):
         return "stop"
     if last["role"] == "tool":
-        turn = [pair for pair in (pairs if pairs is not None else pair_calls(messages))][-1:]
+        turn = (pairs if pairs is not None else pair_calls(messages))[-1:]
         if turn and turn[0].result_index is None:
             return "truncated"
         calls = messages[turn[0].message_index]["tool_calls"] if turn else []

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import gzip
 import io
+import math
 import re
 import zlib
 from collections.abc import Iterator
@@ -255,12 +256,14 @@ def _parquet(path: Path) -> Iterator[RawRecord]:
 
 
 def _json_value(value: Any) -> Any:
-    """A cell as JSON would hold it: times as ISO 8601, bytes as base64, decimals as text."""
+    """A cell as JSON would hold it: times as ISO 8601, bytes as base64, decimals as text, NaN as null."""
     if isinstance(value, dict):
         return {key: _json_value(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_json_value(item) for item in value]
-    if value is None or isinstance(value, (str, int, float)):
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, (str, int)):
         return value
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()

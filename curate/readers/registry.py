@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from curate.errors import InputError, UsageError
-from curate.readers.files import RawRecord
 from curate.readers.openai_chat import OpenAIChat
 from curate.readers.raw import Format
 from curate.readers.sharegpt import ShareGPT
 from curate.readers.tau_bench import TauBench
+
+if TYPE_CHECKING:
+    from curate.readers.files import RawRecord
 
 FORMATS: dict[str, Format] = {reader.name: reader for reader in (OpenAIChat(), TauBench(), ShareGPT())}
 LOOK_AT = 20

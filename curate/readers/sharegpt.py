@@ -136,9 +136,11 @@ def _system_tools(messages: list[Message]) -> list[dict[str, Any]] | None:
     # Hermes' prompt speaks of `<tools></tools>` before the block that holds them.
     inner = next((block.strip() for block in _TOOLS.findall(system) if block.strip()), "")
     listed = "[" + ",".join(line for line in inner.splitlines() if line.strip()) + "]"
-    for candidate in (inner, listed, parse_literal(inner), parse_literal(listed)):
-        try:
-            return read_tools(candidate) if candidate else None
-        except RecordError:
-            continue
+    for read in (parse_json, parse_literal):
+        for candidate in (inner, listed):
+            try:
+                value = read(candidate)
+                return read_tools(value if value is not None else "?")
+            except (ValueError, RecordError):
+                continue
     return None

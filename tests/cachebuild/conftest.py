@@ -83,7 +83,10 @@ def write_folder(tmp_path):
     """Write rows as a curated folder: write_folder(rows, rejects=[(row, reason)], env_rules={...}, name=...)."""
 
     def write(rows, rejects=(), env_rules=None, name="curated", kind="curated") -> Path:
-        settings = {"env_rules": env_rules or {}, "split": {"train": 1.0, "validation": 0.0, "test": 0.0, "seed": 0}}
+        settings = {
+            "env_rules": env_rules or {},
+            "split": {"train_share": 1.0, "validation_share": 0.0, "test_share": 0.0},
+        }
         with FolderWriter(tmp_path / name, Manifest(kind, "test", settings, [])) as writer:
             writer.table("trajectories", TRAJECTORY).write(rows)
             found = [

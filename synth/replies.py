@@ -1,0 +1,98 @@
+"""What an assistant's text to the user does: ask, ask for a go-ahead, refuse, report something as done."""
+
+from __future__ import annotations
+
+import re
+
+_SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
+_GO_AHEAD = re.compile(
+    r"\b(?:confirm|proceed|go ahead|would you like me to|shall i|should i|do you want me to|do you agree"
+    r"|is (?:this|that) (?:correct|okay|ok|right|fine)|\(?yes(?:/| or )no\)?)\b",
+    re.IGNORECASE,
+)
+_ASKING = re.compile(
+    r"\?|\b(?:please (?:\w+ly )?(?:provide|share|tell|specify|give|confirm|enter)|let me know (?:which|what|how|your)"
+    r"|I(?:'ll| will)? (?:also |first )?need (?:you|your|the|to know))\b",
+    re.IGNORECASE,
+)
+_ASKING_CUES = ("please", "let me know", "need")
+_COURTESIES = (
+    "anything else",
+    "any assistance",
+    "any other assistance",
+    "any questions",
+    "any other questions",
+    "any more questions",
+    "any further",
+    "any help",
+    "feel free",
+    "further assistance",
+    "can i help",
+    "can i assist",
+    "may i help",
+    "may i assist",
+    "else can i",
+    "have a great",
+    "have a nice",
+    "have a good",
+    "have a wonderful",
+    "let me know if",
+    "happy to help",
+    "reach out",
+)
+_WANTED = ("provide", "share", "specify", "confirm")
+_REFUSALS = (
+    "cannot",
+    "can't",
+    "can not",
+    "unable",
+    "not possible",
+    "isn't possible",
+    "not allowed",
+    "not eligible",
+    "unfortunately",
+    "not permitted",
+    "not available",
+    "do not allow",
+    "does not allow",
+    "don't have",
+    "only be",
+)
+_DONE = re.compile(r"\b(?:success\w*|ha(?:s|ve) been|is now|are now|done|completed|processed)\b", re.IGNORECASE)
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences and lines of a text."""
+    return [part for part in _SENTENCE.split(text) if part.strip()]
+
+
+def without_courtesies(text: str) -> str:
+    """The text without offers of further help and good wishes, on one line."""
+    parts = sentences(text.replace("\u2019", "'"))
+    return " ".join(part for part in parts if not _says(part, _COURTESIES) or _says(part, _WANTED))
+
+
+def questions(text: str) -> list[str]:
+    """The sentences that ask the user for something."""
+    parts = sentences(text)
+    return [part for part in parts if "?" in part or (_says(part, _ASKING_CUES) and _ASKING.search(part))]
+
+
+def asks_go_ahead(text: str) -> bool:
+    """Whether the text asks the user to confirm something."""
+    return _GO_AHEAD.search(text) is not None
+
+
+def refuses(text: str) -> bool:
+    """Whether the text says that something cannot be done."""
+    return _says(text, _REFUSALS)
+
+
+def reports_done(text: str) -> bool:
+    """Whether the text says that something has been done."""
+    return _DONE.search(text) is not None
+
+
+def _says(text: str, cues: tuple[str, ...]) -> bool:
+    lowered = text.lower()
+    return any(cue in lowered for cue in cues)

@@ -1,0 +1,207 @@
+"""What a trajectory has told so far: the request, the calls with their results, the failures, every value's place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Any
+
+from curate.canonical import parse_arguments, parse_json
+from curate.env import DEFAULT_RULES, EnvRules, ToolKind, tool_kind
+from curate.pairing import pair_calls
+from curate.trajectory import Message, ToolCall
+from curate.turns import compiled, result_failed
+from synth.provenance import ValueIndex, is_trivial
+from synth.requests import Request, UserWords, read_user
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One call of the past and what came of it.
+
+    Attributes:
+        about: the value that the call is about, e.g. its only id.
+        value: the parsed result, None without one.
+        text: the result as it stands.
+    """
+
+    message_index: int
+    call: ToolCall
+    arguments: dict[str, Any]
+    about: Any
+    kind: ToolKind
+    failed: bool
+    value: Any
+    text: str
+
+    @property
+    def name(self) -> str:
+        """The tool's name."""
+        return self.call["name"]
+
+
+@dataclass
+class Story:
+    """The trajectory up to a turn; `tell` adds messages in order.
+
+    Attributes:
+        index: where every value stood.
+        user: the last user message, read; None before the first.
+        request: what the user last asked for in so many words.
+        request_age: how many user messages ago that was.
+        asked: the assistant's last text to the user.
+        steps: all calls so far.
+        turn_start: how many of them came before the last user message.
+        policy: sentences of the system message that forbid or demand something.
+        must_confirm: whether that message speaks of confirming.
+    """
+
+    rules: EnvRules = DEFAULT_RULES
+    index: ValueIndex = field(default_factory=ValueIndex)
+    user: UserWords | None = None
+    request: Request | None = None
+    asked: str = ""
+    request_age: int = 0
+    steps: list[Step] = field(default_factory=list)
+    turn_start: int = 0
+    told: int = 0
+    policy: Sequence[tuple[str, frozenset[str]]] = ()
+    must_confirm: bool = False
+
+    @property
+    def turn_steps(self) -> list[Step]:
+        """The calls since the user last spoke."""
+        return self.steps[self.turn_start :]
+
+    def tell(self, messages: Sequence[Message]) -> None:
+        """Go on up to the end of `messages`; those that were told before are skipped."""
+        fresh = messages[self.told :]
+        answers = {pair.result_index: pair.call for pair in pair_calls(fresh) if pair.result_index is not None}
+        steps: dict[int, int] = {}
+        for at, message in enumerate(fresh):
+            index = self.told + at
+            role, text = message["role"], message["content"] or ""
+            if role == "user":
+                self._hear(index, text)
+            elif role == "assistant":
+                self._act(index, message, steps)
+            elif role == "tool":
+                call = answers.get(at)
+                self._learn(index, message, call, steps)
+            elif text:
+                self.index.add_text("system", index, text)
+                self.policy = policy_sentences(text)
+                self.must_confirm = self.must_confirm or asks_for_confirmation(text)
+        self.told = len(messages)
+
+    def _hear(self, index: int, text: str) -> None:
+        stop = compiled(self.rules.stop)
+        self.user = read_user(stop.sub("", text))
+        if self.user.request is not None and (self.user.request.form != "says" or self.request is None):
+            self.request, self.request_age = self.user.request, 0
+        else:
+            self.request_age += 1
+        self.turn_start = len(self.steps)
+        self.index.add_text("user", index, text)
+
+    def _act(self, index: int, message: Message, steps: dict[int, int]) -> None:
+        if message["content"]:
+            self.index.add_text("assistant", index, message["content"])
+            self.asked = message["content"] if not message["tool_calls"] else self.asked
+        for call in message["tool_calls"]:
+            arguments = arguments_of(call)
+            if arguments:
+                self.index.add_tree("call", index, call["name"], arguments)
+            steps[id(call)] = len(self.steps)
+            kind = tool_kind(call["name"], self.rules)[0]
+            self.steps.append(Step(index, call, arguments, main_value(arguments), kind, False, None, ""))
+
+    def _learn(self, index: int, message: Message, call: ToolCall | None, steps: dict[int, int]) -> None:
+        text = message["content"] or ""
+        value = self.index.add_result(index, call["name"] if call else message["name"], text)
+        at = steps.get(id(call)) if call is not None else None
+        if at is not None:
+            old, failed = self.steps[at], result_failed(message, self.rules)
+            self.steps[at] = replace(old, failed=failed, value=value, text=text)
+
+
+def main_value(arguments: dict[str, Any]) -> Any:
+    """The value a call is about: its only id, or its only value; None if that is not clear."""
+    named = {key: value for key, value in arguments.items() if isinstance(value, (str, int)) and not is_trivial(value)}
+    ids = [value for key, value in named.items() if key.lower().endswith(("id", "_no", "number", "code"))]
+    values = ids or list(named.values())
+    if len(values) != 1 and not ids:
+        return None
+    return values[0] if len(str(values[0])) <= 40 and "\n" not in str(values[0]) else None
+
+
+def arguments_of(call: ToolCall) -> dict[str, Any]:
+    """A call's arguments; empty where they cannot be parsed."""
+    return _parsed_arguments(call["arguments"])
+
+
+@lru_cache(maxsize=64)
+def _parsed_arguments(text: str) -> dict[str, Any]:
+    return parse_arguments(text)[0] or {}
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """One tool's schema, as far as thoughts use it."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+    required: tuple[str, ...]
+
+
+@lru_cache(maxsize=256)
+def read_tools(text: str) -> dict[str, Tool]:
+    """The tools of a row's `tools` column by name; what is no function schema is left out."""
+    try:
+        body = parse_json(text) if text else []
+    except ValueError:
+        return {}
+    tools: dict[str, Tool] = {}
+    for entry in body if isinstance(body, list) else []:
+        spec = entry.get("function", entry) if isinstance(entry, dict) else None
+        name = spec.get("name") if isinstance(spec, dict) else None
+        if not isinstance(spec, dict) or not isinstance(name, str):
+            continue
+        parameters = spec.get("parameters")
+        parameters = parameters if isinstance(parameters, dict) else {}
+        required = parameters.get("required")
+        names = tuple(str(name) for name in required) if isinstance(required, list) else ()
+        tools[name] = Tool(name, str(spec.get("description") or ""), parameters, names)
+    return tools
+
+
+_LINE = re.compile(r"(?<=[.!?])\s+|\n+")
+_RULE = re.compile(r"\b(?:not|cannot|only|must|never|deny|unless|except)\b|n't\b", re.IGNORECASE)
+_CONFIRM = re.compile(r"\bconfirm", re.IGNORECASE)
+_CONTENT = re.compile(r"[a-z]{4,}")
+_COMMON = frozenset(
+    "that this with from have will would your their they them then than when what which been were also only must "
+    "should please provide assist help need like want using make sure before after other there "
+    "here into about could".split()
+)
+
+
+@lru_cache(maxsize=64)
+def policy_sentences(text: str) -> tuple[tuple[str, frozenset[str]], ...]:
+    """(sentence, its content words) for each sentence of a system message that forbids or demands something."""
+    parts = [part.strip(" -*#\t") for part in _LINE.split(text[:100_000])]
+    return tuple((part, content_words(part)) for part in parts if 20 <= len(part) <= 240 and _RULE.search(part))
+
+
+@lru_cache(maxsize=64)
+def asks_for_confirmation(text: str) -> bool:
+    """Whether a system message speaks of confirming."""
+    return _CONFIRM.search(text) is not None
+
+
+def content_words(text: str) -> frozenset[str]:
+    """Stems of the words that carry a sentence's content."""
+    return frozenset(word[:6] for word in _CONTENT.findall(text.lower()) if word not in _COMMON)

@@ -1,0 +1,216 @@
+"""What the calls so far have given, in clauses: facts of a result, a failure's message, where a value stands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from synth.names import field_words, listed, singular, tool_words
+from synth.provenance import Trace, facts_in, is_trivial, normal
+from synth.story import Step, Story
+from synth.wording import Voice, plain, quote, shown
+
+STATUS = frozenset("status state result outcome availability eligible eligibility stage phase".split())
+MAX_FIELDS = 60
+"""Fields of one result that are looked at for facts."""
+_ERROR_KEYS = ("error", "message", "detail", "reason")
+
+
+def thing_of(step: Step) -> str:
+    """What a past call was about, with the id it was about where it had one: "the order details for #W1"."""
+    words = tool_words(step.name)
+    about = step.about
+    return f"{words.place} for {shown(about)}" if about is not None and words.thing else words.place
+
+
+def failure_text(step: Step) -> str:
+    """What a failed call said, as a short quotation."""
+    value = step.value
+    if isinstance(value, dict):
+        inner = next((value[key] for key in _ERROR_KEYS if value.get(key)), step.text)
+        if isinstance(inner, dict):
+            inner = next((inner[key] for key in _ERROR_KEYS if inner.get(key)), step.text)
+        return quote(str(inner))
+    text = step.text.split(' = "', 1)[-1] if step.text.startswith("#") else step.text
+    return quote(text.removeprefix("Error:").removeprefix("error:").strip().strip('"') or "no reason given")
+
+
+def learnt(step: Step, story: Story, voice: Voice) -> str:
+    """A clause on what a successful call gave; empty if there is nothing worth saying."""
+    value, words = step.value, tool_words(step.name)
+    if step.kind == "write":
+        return _went_through(step, story, voice)
+    if isinstance(value, dict):
+        place, facts = thing_of(step), listed(pick_facts(step, story))
+        if not facts:
+            return voice.pick((f"I have {place} now", f"I already hold {place}", f"I have read {place}"))
+        return voice.pick(
+            (
+                f"in {place} I see {facts}",
+                f"I now have {place}, with {facts}",
+                f"what I know from {place} is {facts}",
+                f"{place} came with {facts}",
+                f"I have read {place}: {facts}",
+            )
+        )
+    if isinstance(value, list):
+        return _listing(step, len(value), voice)
+    text = str(value) if value is not None else ""
+    if not text or len(text) > 60 or "\n" in text:
+        return ""
+    if words.verb in ("calculate", "compute", "calc") or step.kind == "pure":
+        return voice.pick((f"the sum comes to {shown(text)}", f"the calculation gives {shown(text)}"))
+    noun = words.thing or words.place
+    return voice.pick((f"{noun} is {shown(text)}", f"I have {noun} now, {shown(text)}", f"{shown(text)} is {noun}"))
+
+
+def _went_through(step: Step, story: Story, voice: Voice) -> str:
+    facts = pick_facts(step, story)
+    tail = f", with {listed(facts)}" if facts else ""
+    action = tool_words(step.name).action
+    return voice.pick(
+        (
+            f"the call to {action} went through{tail}",
+            f"the step to {action} succeeded{tail}",
+            f"I was able to {action}{tail}",
+        )
+    )
+
+
+def _listing(step: Step, entries: int, voice: Voice) -> str:
+    words = tool_words(step.name)
+    thing = words.thing or plain(step.name)
+    many = f"{entries} entries" if entries > 1 else "one entry"
+    if entries == 0:
+        options = [f"I looked for {thing} and found none", f"there is nothing listed under {thing}",
+                   f"my search for {thing} was empty"]  # fmt: skip
+    elif not thing.startswith("the "):
+        hits = f"{entries} hits" if entries > 1 else "one hit"
+        options = [f"my search for {thing} has {hits}", f"I have {hits} from my search for {thing}",
+                   f"{hits} came up when I searched for {thing}"]  # fmt: skip
+    else:
+        options = [f"I have {many} for {thing}", f"I went through {thing} and see {many}"]
+    return voice.pick(options)
+
+
+def pick_facts(step: Step, story: Story, limit: int = 2) -> list[str]:
+    """The facts of a JSON result that matter here: its status, what the user spoke of, how many entries it lists."""
+    value = step.value
+    if not isinstance(value, dict):
+        return []
+    scored: list[tuple[int, str]] = []
+    for field, item in _scalars(value):
+        name = field_words(field)
+        if isinstance(item, list):
+            if len(item) > 0 and step.kind != "write":
+                count = name if len(item) > 1 else " ".join([*name.split()[:-1], singular(name.split()[-1])])
+                scored.append((1, f"{len(item)} {count}"))
+        elif name.split()[-1] in STATUS and isinstance(item, str) and len(item) > 2:
+            scored.append((3, f"{name} {shown(item)}"))
+        elif step.kind != "write" and "id" not in name.split() and _spoken(item, story):
+            scored.append((2, f"{name} {shown(item)}"))
+    best = sorted(scored, key=lambda entry: -entry[0])
+    return list(dict.fromkeys(text for _, text in best))[:limit]
+
+
+def _spoken(item: Any, story: Story) -> bool:
+    """Whether the user named this value, and not only to be recognised (then a call has used it)."""
+    short = not is_trivial(item) and len(str(item)) <= 40
+    return short and story.index.mentioned("user", item) and not story.index.used(item)
+
+
+def _scalars(value: dict[str, Any]) -> list[tuple[str, Any]]:
+    """(field, value) of the object's own fields and, behind them, of the objects in it."""
+    own = [(key, item) for key, item in value.items() if not isinstance(item, dict) and item is not None]
+    inner = [pair for item in value.values() if isinstance(item, dict) for pair in item.items()]
+    return (own + [pair for pair in inner if not isinstance(pair[1], (dict, list)) and pair[1] is not None])[
+        :MAX_FIELDS
+    ]
+
+
+def facets(trace: Trace, story: Story) -> list[str]:
+    """What stands beside a picked value and was spoken of by the user: "color silver" for an item id."""
+    source = trace.source
+    if source.kind != "result" or not isinstance(source.holder, dict) or len(source.path) < 2:
+        return []
+    spoken = [
+        (field, item)
+        for field, item in _scalars(source.holder)
+        if isinstance(item, str)
+        and item != trace.value
+        and 3 <= len(item) <= 30
+        and not is_trivial(item)
+        and field not in STATUS
+    ]
+    named = [(field, item) for field, item in spoken if story.index.mentioned("user", item)]
+    found = [shown(item) if field == "name" else f"{field_words(field)} {shown(item)}" for field, item in named]
+    return found[:3]
+
+
+def siblings_done(trace: Trace, story: Story, tool: str) -> tuple[int, int] | None:
+    """(how many entries the list has that the value was taken from, how many this tool was called with before)."""
+    source = trace.source
+    if source.kind != "result" or not isinstance(source.holder, list) or len(source.holder) < 2:
+        return None
+    used = {str(value) for step in story.steps if step.name == tool for value in step.arguments.values()}
+    entries = [str(item) for item in source.holder if isinstance(item, (str, int))]
+    return (len(entries), sum(item in used for item in entries)) if len(entries) == len(source.holder) else None
+
+
+def grounds(text: str, story: Story) -> tuple[str, str] | None:
+    """(values, place): the ids, numbers and dates of a text and the result that most of them stand in."""
+    places: dict[str, list[str]] = {}
+    for fact in facts_in(text)[:12]:
+        source = story.index.fact(fact)
+        if source is not None and source.kind == "result" and source.tool:
+            place, about = _place(source.message_index, source.tool, story)
+            if normal(fact) != normal(about):
+                places.setdefault(place, []).append(fact)
+    if not places:
+        return None
+    place, facts = max(places.items(), key=lambda entry: len(entry[1]))
+    return listed([shown(fact) for fact in facts[:3]]), place
+
+
+def cited(text: str, context: str, story: Story, voice: Voice) -> str:
+    """A clause on where the ids, numbers and dates of a text stand; "" if none of them is found.
+
+    Args:
+        text: an answer, or an expression to be calculated.
+        context: the clause that stands before; a place that it names is not named again.
+        story: up to the turn.
+        voice: picks the wording.
+    """
+    found = grounds(text, story)
+    if found is None:
+        return ""
+    values, place = found
+    if place in context:
+        return voice.pick(
+            (
+                f"I find {values} there",
+                f"that is where I have {values} from",
+                f"that covers {values}",
+            )
+        )
+    return voice.pick(
+        (
+            f"I take {values} from {place}",
+            f"I can rely on {place} for {values}",
+            f"{values} can be read in {place}",
+            f"my source for {values} is {place}",
+            f"for {values} I go by {place}",
+        )
+    )
+
+
+def _place(message_index: int, tool: str, story: Story) -> tuple[str, Any]:
+    """How the result of a call is spoken of, and the value that call was about."""
+    step = next(
+        (step for step in reversed(story.steps) if step.message_index < message_index and step.name == tool), None
+    )
+    if step is None:
+        return tool_words(tool).place, None
+    about = step.about
+    if step.kind == "write":
+        return "the record after the change", about
+    return thing_of(step), about

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from synth.provenance import Trace, ValueIndex, facts_in
+
+
+@pytest.fixture
+def index() -> ValueIndex:
+    made = ValueIndex()
+    made.add_text("system", 0, "The current time is 2024-05-15. Payments may be split.")
+    made.add_text("user", 1, "I am Mia Li, user id mia_li_3668, and I want order W123 by May 20th, three checked bags.")
+    made.add_result(3, "get_user_details", json.dumps({
+        "name": {"first_name": "Mia", "last_name": "Li"}, "orders": ["#W123", "#W456"], "zip": "60606",
+        "payment_methods": {"gift_card_1": {"id": "gift_card_1", "amount": 50.0}}, "tier": "gold"}))  # fmt: skip
+    made.add_result(5, "get_order_details", json.dumps({
+        "order_id": "#W456",
+        "items": [{"name": "Lamp", "item_id": "777", "product_id": 888, "price": 12.5}]}))  # fmt: skip
+    made.add_tree("call", 6, "search", {"colour": "teal"})
+    made.add_text("assistant", 7, "I can offer the express parcel.")
+    made.add_result(9, "find_account", "acc_99")
+    made.add_text("user", 10, "Then take item 777 and nothing else.")
+    return made
+
+
+def traced(index: ValueIndex, name: str, value: object, **spec: object) -> Trace:
+    return index.trace((name,), value, spec)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "kind", "message", "path"),
+    [
+        ("user_id", "mia_li_3668", "user", 1, ()),
+        ("user_id", "MIA_LI_3668", "user", 1, ()),
+        ("order_id", "W456", "result", 5, ("order_id",)),
+        ("order_id", "#w123", "result", 3, ("orders", 0)),
+        ("date", "2024-05-20", "user", 1, ()),
+        ("total_baggages", 3, "user", 1, ()),
+        ("payment_id", "gift_card_1", "result", 3, ("payment_methods", "gift_card_1", "id")),
+        ("product_id", "888", "result", 5, ("items", 0, "product_id")),
+        ("price", 12.5, "result", 5, ("items", 0, "price")),
+        ("amount", 50, "result", 3, ("payment_methods", "gift_card_1", "amount")),
+        ("item_id", 777, "user", 10, ()),
+        ("shade", "teal", "call", 6, ("colour",)),
+        ("service", "express", "assistant", 7, ()),
+        ("day", "2024-05-15", "system", 0, ()),
+        ("account_id", "acc_99", "result", 9, ()),
+        ("insurance", "no", "constant", -1, ()),
+        ("express", True, "constant", -1, ()),
+        ("note", "", "constant", -1, ()),
+        ("destination", "JFK", "nothing", -1, ()),
+        ("item_id", "77", "constant", -1, ()),
+        ("zip", "6060", "nothing", -1, ()),
+        ("summary", "Customer wants order W123 delivered soon", "composed", -1, ()),
+        ("summary", "Customer wants order W999 delivered soon", "nothing", -1, ()),
+        ("expression", "12.5 + 50", "composed", -1, ()),
+    ],
+)
+def test_the_best_source_of_a_value(index, name, value, kind, message, path) -> None:
+    source = traced(index, name, value).source
+    assert (source.kind, source.message_index, source.path) == (kind, message, path)
+
+
+def test_a_default_or_an_enum_of_the_schema_is_a_constant(index: ValueIndex) -> None:
+    assert traced(index, "unit", "metric", enum=["metric", "imperial"]).source.kind == "constant"
+    assert traced(index, "unit", "metric", default="metric").source.kind == "constant"
+
+
+def test_a_value_that_user_and_result_hold_has_both_sources(index: ValueIndex) -> None:
+    trace = traced(index, "item_id", "777")
+    assert trace.source.kind == "user"
+    result = trace.of("result")
+    assert result is not None and result.tool == "get_order_details" and result.holder["name"] == "Lamp"
+
+
+def test_leaves_of_nested_arguments_are_traced(index: ValueIndex) -> None:
+    traces = index.trace_arguments({"items": [{"item_id": "777"}], "who": {"last_name": "Li"}, "empty": {}})
+    assert [(trace.path, trace.source.kind) for trace in traces] == [
+        (("items", 0, "item_id"), "user"),
+        (("who", "last_name"), "result"),
+        (("empty",), "constant"),
+    ]
+
+
+def test_an_id_inside_a_longer_word_is_not_found(index: ValueIndex) -> None:
+    index.add_text("user", 11, "Write to mark_7@example.com about 15.08 and a5b.")
+    for value in ("mark_7", "5.08", "08", "a5"):
+        assert traced(index, "x", value).source.kind in ("nothing", "constant")
+
+
+def test_facts_of_a_text_are_ids_numbers_and_dates() -> None:
+    assert facts_in("Order #W123 of 2024-05-20 costs $1,250.50, 2 items; card ends in 7334.") == [
+        "#W123", "2024-05-20", "1250.50", "7334"]  # fmt: skip
+
+
+def test_old_texts_are_found_and_time_stays_linear() -> None:
+    index = ValueIndex()
+    for at in range(400):
+        index.add_text("user", at, f"my code is code_{at} and I like it very much")
+    assert traced(index, "code", "code_3").source.message_index == 3
+    start = time.process_time()
+    for at in range(400):
+        traced(index, "code", f"code_{at}")
+    assert time.process_time() - start < 1.0
+
+
+def test_a_huge_result_is_bounded() -> None:
+    index = ValueIndex()
+    start = time.process_time()
+    index.add_result(0, "dump", json.dumps([{"id": f"row_{at}", "v": at} for at in range(200_000)]))
+    index.add_result(1, "deep", "[" * 100_000)
+    assert time.process_time() - start < 5.0
+    assert traced(index, "id", "row_5").source.kind in ("result", "nothing")
