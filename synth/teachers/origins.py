@@ -105,9 +105,12 @@ def _clause(source: Source, what: str, be: str, story: Story, voice: Voice) -> s
     elif source.kind == "system":
         options = [f"{what} {be} in line with my instructions", f"my instructions speak of {what}"]
     else:
-        options = [f"{what} {be} my own reading of the request, not something I was told",
-                   f"nobody has told me {what}, so that part is an assumption",
-                   f"I fill in {what} myself, as nothing so far states it"]  # fmt: skip
+        it = "it" if be == "is" else "them"
+        options = [
+            f"{what} {be} my own reading, since no message so far spells {it} out",
+            f"I have not seen {what} spelled out anywhere, so I go by my own reading",
+            f"I fill in {what} myself, as nothing so far states {it} word for word",
+        ]
     return voice.pick(options)
 
 
