@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# The machines that run this are noisy: no example may fail for being slow, and the same examples are tried every time.
+settings.register_profile("cacherl", deadline=None, derandomize=True)
+settings.load_profile("cacherl")
 
 ROOT = Path(__file__).resolve().parents[1]
 
