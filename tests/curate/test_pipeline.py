@@ -224,11 +224,11 @@ def test_a_file_cut_in_half_stops_the_run(
     assert "1 input files were not read" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("data", [b"", b"garbage", gzip.compress(b"[]")[:9]])
+@pytest.mark.parametrize("data", [b"", b"garbage", gzip.compress(b"[]", mtime=0)[:9]])
 def test_skipping_a_file_that_holds_nothing(
     tmp_path: Path, make_chat: Make, jsonl: Write, run: Run, data: bytes
 ) -> None:
-    (tmp_path / "bad.json.gz").write_bytes(gzip.compress(data) if data[:1] != b"\x1f" else data)
+    (tmp_path / "bad.json.gz").write_bytes(gzip.compress(data, mtime=0) if data[:1] != b"\x1f" else data)
     good = jsonl([make_chat(1)], "good.jsonl")
     assert run(tmp_path / "bad.json.gz", good, "--out", tmp_path / "out") == 2
     assert run(tmp_path / "bad.json.gz", good, "--skip-bad-files", "--out", tmp_path / "out") == 0

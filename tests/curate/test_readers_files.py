@@ -57,9 +57,9 @@ def zst(*frames: bytes) -> bytes:
         ("a.jsonl", b"\n\n  \n" + LINES.replace(b"\n", b"\n \n\n")),
         ("a.jsonl", b"\xef\xbb\xbf" + LINES),
         ("a.json", b"\xef\xbb\xbf \n" + LIST + b"\n\n"),
-        ("a.json.gz", gzip.compress(LIST)),
-        ("a.jsonl.gz", gzip.compress(LINES)),
-        ("a.jsonl.gz", gzip.compress(LINES[:50]) + gzip.compress(LINES[50:])),
+        ("a.json.gz", gzip.compress(LIST, mtime=0)),
+        ("a.jsonl.gz", gzip.compress(LINES, mtime=0)),
+        ("a.jsonl.gz", gzip.compress(LINES[:50], mtime=0) + gzip.compress(LINES[50:], mtime=0)),
         ("a.jsonl.zst", zst(LINES)),
         ("a.jsonl.zst", zst(LINES[:50], LINES[50:60], LINES[60:])),
         ("a.json.zst", zst(LIST, b"\n")),
@@ -167,8 +167,8 @@ def test_records_that_look_bad_and_are_not(tmp_path: Path) -> None:
         ("a.json", LIST + b' {"n": 9}', "goes on after"),
         ("a.jsonl", LINES[:-10], "last line is cut off"),
         ("a.json", b'{\n "a": 1,\n "b": ', "cut off"),
-        ("a.json.gz", gzip.compress(LIST)[:-12], "cut off"),
-        ("a.json.gz", gzip.compress(LIST)[:-8] + b"\0" * 8, "damaged"),
+        ("a.json.gz", gzip.compress(LIST, mtime=0)[:-12], "cut off"),
+        ("a.json.gz", gzip.compress(LIST, mtime=0)[:-8] + b"\0" * 8, "damaged"),
         ("a.json.gz", LIST, "damaged"),
         ("a.json.gz", b"", "empty"),
         ("a.jsonl.zst", zst(LINES)[:-5], "cut off"),
@@ -200,7 +200,7 @@ def test_whole_records_come_before_the_damage(tmp_path: Path, name: str, data: b
 
 def test_a_truncated_gzip_yields_what_it_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "CHUNK", 64)
-    (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(LINES)[:-4])
+    (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(LINES, mtime=0)[:-4])
     found = []
     with pytest.raises(InputError, match="after record"):
         for record in read_records(tmp_path / "a.jsonl.gz"):
