@@ -196,20 +196,6 @@ def test_cacherl_runs_the_same_commands(small_folder: Path) -> None:
     assert script.stdout == console.stdout
 
 
-@pytest.mark.parametrize("name", [name for name in COMMANDS if name.startswith("curate") and name != "curate.sandbox"])
-def test_help_is_quick_because_it_imports_nothing_heavy(name: str) -> None:
-    code = (
-        "import importlib, sys\n"
-        f"module = importlib.import_module({COMMANDS[name]!r})\n"
-        "try:\n    module.main(['--help'])\nexcept SystemExit as stop:\n    assert not stop.code\n"
-        "heavy = {'pyarrow', 'polars', 'matplotlib', 'datasets', 'numpy', 'pandas', 'jinja2', 'jsonschema', 'torch'}\n"
-        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
-    )
-    done = process("-c", code)
-    assert done.returncode == 0, done.stderr
-    assert f"python -m {name}" in done.stdout
-
-
 def test_a_wrong_call_from_the_shell(tmp_path: Path) -> None:
     done = process("-m", "curate", tmp_path / "none.jsonl", "--out", tmp_path / "out")
     assert done.returncode == 2
