@@ -66,6 +66,7 @@ def audit(settings: AuditSettings) -> tuple[TierTally, Counter[str]]:
     from curate.progress import track
 
     splits = chosen_splits(settings.splits)
+    settings.lookup.check()
     queries = DatasetFolder.open(settings.queries, kinds=KINDS)
     tally, left_out, calibration = TierTally(), Counter[str](), PTally()
     with ExitStack() as stack:

@@ -65,11 +65,13 @@ class ToolCache:
         """Open a folder that `python -m cachebuild` wrote.
 
         Raises:
-            UsageError: if there is no such folder, or it is no cache.
+            UsageError: if there is no such folder, or it is no cache; for settings that cannot be.
             FolderError: if it does not match its manifest, or was written with another version of the key.
         """
         from curate.folder import DatasetFolder
 
+        settings = settings or LookupSettings()
+        settings.check()
         folder = DatasetFolder.open(path, kinds=("cache",))
         version = folder.manifest.settings.get("key_version")
         if version != KEY_VERSION:
@@ -79,7 +81,7 @@ class ToolCache:
             )
         rules = env_rules(folder.manifest.settings["env_rules"], place=str(path))
         tools, kinds = _read_tools(folder, rules)
-        return cls(Lookup(EntryIndex.load(folder), tools, settings or LookupSettings()), rules, kinds)
+        return cls(Lookup(EntryIndex.load(folder), tools, settings), rules, kinds)
 
     def state(self, env_id: str) -> SessionState:
         """The state at the start of an episode of an env."""

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import combinations
+from math import inf
 from typing import Any, Literal, TypeAlias
 
 from cachebuild.state import is_id_field
@@ -45,13 +46,17 @@ class CalibrationSettings:
     max_group: int = 200
 
     def check(self) -> None:
-        """Refuse a prior without weight: a field that was never compared would have no p.
+        """Refuse a prior without weight (a field that was never compared would have no p) or above 1.
 
         Raises:
-            UsageError: unless the weight is above 0.
+            UsageError: naming the setting.
         """
-        if not self.weight > 0:
-            raise UsageError(f"--calibration.weight must be above 0, not {self.weight}")
+        if not 0 < self.weight < inf:  # so that NaN is refused too
+            raise UsageError(f"--weight must be above 0, not {self.weight}")
+        if not 0 <= self.power < inf:
+            raise UsageError(f"--power must be at least 0, not {self.power}")
+        if self.max_group < 2:
+            raise UsageError(f"--max-group must be at least 2, not {self.max_group}")
 
 
 @dataclass(frozen=True, slots=True)

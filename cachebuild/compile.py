@@ -27,9 +27,9 @@ from cachebuild.scope import Agreement, ScopeSettings, decide_scope, expected_ag
 from cachebuild.settings import CompileSettings, chosen_splits, words
 from cachebuild.sources import KINDS, chosen_rows, rules_of, unmatched
 from curate.cli import say
-from curate.folder import DatasetFolder, FolderWriter, Manifest, folder_input
+from curate.folder import DatasetFolder, FolderWriter, Manifest, folder_input, read_batches
 from curate.progress import track
-from curate.table_writer import MAX_GROUP_ROWS, TableWriter
+from curate.table_writer import TableWriter
 
 _SHARE_DIGITS = 6
 """Shares are rounded to this, so that the order in which threads add cannot show in the bytes."""
@@ -45,6 +45,7 @@ def compile_cache(settings: CompileSettings) -> DatasetFolder:
     """
     splits = chosen_splits(settings.splits)
     settings.calibration.check()
+    settings.scope.check()
     folder = DatasetFolder.open(settings.folder, kinds=KINDS)
     worlds = Worlds(rules_of(folder.manifest, settings.env_rules))
     manifest = Manifest("cache", "cachebuild", _recorded_settings(settings, worlds), [folder_input(folder)])
@@ -97,12 +98,9 @@ class Spool:
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """The entries in the order of the input, a batch at a time."""
-        import pyarrow.parquet as pq
-
         for path in self.paths:
-            with pq.ParquetFile(path) as file:
-                for batch in file.iter_batches(batch_size=MAX_GROUP_ROWS):
-                    yield from batch.to_pylist()
+            for batch in read_batches(path):
+                yield from batch.to_pylist()
 
     def totals(self) -> dict[str, int]:
         """Entries, trajectories and tasks (an identity of env and task each)."""

@@ -44,7 +44,7 @@ class Worlds:
         return self.rules.get(env_id, DEFAULT_RULES)
 
     def declare(self, env_id: str, tools: str | None) -> None:
-        """Take in a trajectory's tool schemas with their MCP annotations; the first word on a tool stands."""
+        """Take in a trajectory's tool schemas with their MCP annotations; the first hints on a tool stand."""
         seen = hash128(env_id, tools or "")
         if not tools or seen in self._read:
             return
@@ -62,7 +62,7 @@ class Worlds:
             hints = function.get("annotations") or schema.get("annotations")
             name = function.get("name")
             if isinstance(name, str):
-                known.setdefault(name, hints if isinstance(hints, dict) else {})
+                known[name] = known.get(name) or (hints if isinstance(hints, dict) else {})
 
     def kind(self, env_id: str, tool: str) -> tuple[ToolKind, str]:
         """(kind, evidence) of a tool."""

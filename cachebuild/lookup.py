@@ -14,6 +14,7 @@ from cachebuild.calibration import NEVER_FUZZY, CalibrationSettings, FieldDiffer
 from cachebuild.key import CallArguments, Place, exact_key, normalised_arguments, normalised_key, repr_short
 from cachebuild.state import Dependence
 from curate.canonical import hash128
+from curate.errors import UsageError
 
 if TYPE_CHECKING:
     from cachebuild.index import Candidate, EntryIndex
@@ -36,6 +37,18 @@ class LookupSettings:
     best_effort: bool = True
     unknown_state_p: float = 0.5
     max_candidates: int = 1_000
+
+    def check(self) -> None:
+        """Refuse bounds that no p can have, and look-ups that compare nothing.
+
+        Raises:
+            UsageError: naming the setting.
+        """
+        for name in ("fuzzy_at", "unknown_state_p"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UsageError(f"--{name.replace('_', '-')} must be between 0 and 1, not {getattr(self, name)}")
+        if self.max_candidates < 1:
+            raise UsageError(f"--max-candidates must be at least 1, not {self.max_candidates}")
 
 
 @dataclass(frozen=True)
@@ -200,7 +213,9 @@ class Lookup:
     def _unlike(self, query: Query, tier: Tier, match: Match, outcomes: tuple[Outcome, ...]) -> Answer:
         call = match.candidate
         because = f"{tier}, the nearest recorded call: {describe(match)}"
-        return self._served(query, tier, call.key, call.arguments, outcomes, match.p, because)
+        recorded = self.index.outcomes(call.key, query.exclude_trajectory)
+        succeeded = sum(outcome.count for outcome in outcomes) / sum(outcome.count for outcome in recorded)
+        return self._served(query, tier, call.key, call.arguments, outcomes, match.p * succeeded, because)
 
     def _successes(self, match: Match, query: Query) -> tuple[Outcome, ...]:
         """Only what succeeded may answer another call: a recorded error speaks of its own arguments."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from curate.env import EnvRules, ToolKind
+from curate.errors import UsageError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -35,6 +36,18 @@ class ScopeSettings:
     across_below: float = 0.8
     margin: float = 0.1
     volatile_below: float = 0.8
+
+    def check(self) -> None:
+        """Refuse bounds that no agreement can have.
+
+        Raises:
+            UsageError: naming the setting.
+        """
+        if self.min_keys < 1:
+            raise UsageError(f"--min-keys must be at least 1, not {self.min_keys}")
+        for name in ("across_below", "margin", "volatile_below"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UsageError(f"--{name.replace('_', '-')} must be between 0 and 1, not {getattr(self, name)}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,17 +11,21 @@ from curate.report import Cell
 
 HEADERS = ["queries", "calls", *(f"{tier} %" for tier in TIERS), "right %", "right % if exact", "right % if fuzzy"]
 
-GROUPS = EVERY, SEEN, HELD_OUT, BEHIND = (
+GROUPS = EVERY, SEEN, ALONE, HELD_OUT, BEHIND = (
     "all calls",
     "of tasks seen",
+    "of tasks seen in their own trajectory alone",
     "of held-out tasks",
     "reads behind a related write",
 )
-"""The overall lines of the table: a task is seen if another trajectory of it stands in the cache."""
+"""The overall lines of the table: a task is seen if another trajectory of it stands in the cache, held out if none.
+
+Where its own is the only one, its results are left out, but scope, kinds and p were counted with them.
+"""
 
 
 class TierTally:
-    """Counts audit rows by group: all, tasks seen and held out, reads behind a write, and each tool."""
+    """Counts audit rows by group: all, tasks seen, seen alone and held out, reads behind a write, and each tool."""
 
     def __init__(self) -> None:
         self._tiers: dict[str, Counter[str]] = {}
@@ -34,7 +38,7 @@ class TierTally:
         """Count one row of table `audit`."""
         self.own_in_cache += row["own_in_cache"]
         self.own_found += row["own_found"]
-        groups = [EVERY, SEEN if row["seen_task"] else HELD_OUT]
+        groups = [EVERY, SEEN if row["seen_task"] else ALONE if row["own_in_cache"] else HELD_OUT]
         if row["after_write"] and row["kind"] == "read":
             groups.append(BEHIND)
         tool = f"{row['env_id']}: {row['tool']}"

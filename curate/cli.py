@@ -64,6 +64,11 @@ def _hush() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def _nowhere() -> io.TextIOWrapper:
+    """Stands for a stream that the caller has closed (`... >&-`)."""
+    return os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+
+
 def say(text: str) -> None:
     """One line to the person at the terminal; data goes to stdout, this to stderr."""
     line = " ".join(part.strip() for part in text.splitlines())
@@ -97,6 +102,7 @@ def parse(settings: type[S], prog: str, description: str, argv: Sequence[str] | 
     """
     import tyro
 
+    sys.stdout, sys.stderr = sys.stdout or _nowhere(), sys.stderr or _nowhere()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal of another encoding shows escapes, and nothing fails
             stream.reconfigure(errors="backslashreplace")

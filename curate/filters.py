@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from curate.canonical import canonical_json, parse_arguments, parse_json
 from curate.env import DEFAULT_RULES, EnvRules, tool_kind
+from curate.errors import UsageError
 from curate.pairing import PairedCall, pair_calls
 from curate.tool_schemas import EnvTools
 from curate.trajectory import Trajectory
@@ -52,6 +54,15 @@ class FilterSettings:
     min_messages: int = 2
     max_messages: int = 1_000
     max_chars: int = 4_000_000
+
+    def check(self) -> None:
+        """Refuse an outcome that nothing can be compared with.
+
+        Raises:
+            UsageError: if `min_reward` is no finite number.
+        """
+        if self.min_reward is not None and not isfinite(self.min_reward):
+            raise UsageError(f"--min-reward must be a finite number, not {self.min_reward}")
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from curate.manifest import MANIFEST, Manifest, Shard, sha256_file
 from curate.report import Report
 from curate.table_writer import MAX_GROUP_ROWS, TableWriter
 
-__all__ = ["DatasetFolder", "FolderWriter", "Manifest", "folder_input", "sha256_file"]
+__all__ = ["DatasetFolder", "FolderWriter", "Manifest", "folder_input", "read_batches", "sha256_file"]
 
 if TYPE_CHECKING:
     import polars as pl
@@ -43,6 +43,13 @@ def folder_input(folder: DatasetFolder) -> dict[str, Any]:
     }
 
 
+def read_batches(path: Path, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+    """A shard's record batches; none reaches beyond a row group, whose bytes the writer has bounded."""
+    with pq.ParquetFile(path) as file:
+        for group in range(file.num_row_groups):
+            yield from file.iter_batches(MAX_GROUP_ROWS, [group], list(columns) if columns else None)
+
+
 class FolderWriter:
     """Builds OUT in `.OUT.partial` beside it and renames it whole; use as a context manager.
 
@@ -56,7 +63,7 @@ class FolderWriter:
 
     Raises:
         UpToDate: if OUT already holds the result of the same settings and inputs.
-        UsageError: if OUT exists and is something else, or another run is writing it.
+        UsageError: if OUT exists and is something else or an input, or another run is writing it.
     """
 
     def __init__(self, out: Path, manifest: Manifest, *, overwrite: bool = False) -> None:
@@ -130,7 +137,11 @@ class FolderWriter:
     def _leave(self, finished: bool) -> None:
         """Remove what only a running command needs; the journal stays while there is something to go on from."""
         shutil.rmtree(self.partial, ignore_errors=True)
-        if finished or all(path.name == "lock" for path in self.journal.iterdir()):
+        left = [path for path in self.journal.iterdir() if path.name != "lock"]
+        if finished:  # the lock goes last: without it the rest would look like somebody else's files
+            for path in left:
+                shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink()
+        if finished or not left:
             shutil.rmtree(self.journal, ignore_errors=True)
         self._stack.close()
 
@@ -158,6 +169,9 @@ class FolderWriter:
             raise UsageError(
                 f"{out} exists and is not a dataset folder, which is never overwritten; choose another --out"
             )
+        inputs = {given.get("manifest_sha256") for given in self._manifest.inputs}
+        if sha256_file(out / MANIFEST) in inputs:
+            raise UsageError(f"{out} is an input of this run and would be lost; choose another --out")
         if self._overwrite:
             return
         if Manifest.load(out).identity == self._manifest.identity:
@@ -239,8 +253,7 @@ class DatasetFolder:
     def batches(self, table: str, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """The table's record batches, one row group at a time."""
         for shard in self._shards(table):
-            with pq.ParquetFile(self.path / shard.path) as file:
-                yield from file.iter_batches(batch_size=MAX_GROUP_ROWS, columns=list(columns) if columns else None)
+            yield from read_batches(self.path / shard.path, columns)
 
     def rows(self, table: str, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
         """The table's rows as plain dicts, in the order they were written."""

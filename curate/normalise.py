@@ -95,6 +95,8 @@ def _mark_requestors(messages: list[Message]) -> None:
             message["requestor"] = message["requestor"] or caller
         elif message["tool_calls"]:
             caller = message["requestor"] = "user" if message["role"] == "user" else "assistant"
+        else:  # nobody called anything, whatever the source says
+            message["requestor"] = None
         message["train"] = message["role"] == "assistant"
 
 

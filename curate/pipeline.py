@@ -89,6 +89,7 @@ def curate(settings: CurateSettings) -> DatasetFolder:
         UpToDate: if the folder stands already.
     """
     settings.split.check()
+    settings.filter.check()
     rules = load_env_rules(settings.env_rules)
     inputs = resolve_inputs(settings)
     hashes = [sha256_file(Path(given.path)) for given in track(inputs, "hashing", unit="files")]

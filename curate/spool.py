@@ -13,6 +13,7 @@ from typing import Any, cast
 import orjson
 import zstandard
 
+from curate.atomic import write_file
 from curate.canonical import hash128
 from curate.errors import InputError, RecordError
 from curate.normalise import Input, normalise
@@ -47,9 +48,7 @@ def spool(given: Input, sha256: str, journal: Path, *, skip_bad_files: bool) -> 
         return Spooled(path=path, **orjson.loads(done.read_bytes()))
     result = _read(given, path, skip_bad_files)
     facts = {key: value for key, value in asdict(result).items() if key != "path"}
-    partial = done.with_suffix(".partial")
-    partial.write_bytes(orjson.dumps(facts))
-    partial.replace(done)
+    write_file(done, orjson.dumps(facts))
     return result
 
 

@@ -30,6 +30,7 @@ CHUNK = 1 << 20
 
 # A JSON text is cut into strings and structure; the last branch catches a string that the chunk cuts in half.
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{},]|"', re.DOTALL)
+_DAMAGE = (EOFError, zlib.error, gzip.BadGzipFile, zstandard.ZstdError)
 # orjson would round such an integer to a float; a number that long is an id, and every digit counts.
 _BIG_INTEGER = re.compile(rb"[\[:,]\s*-?\d{19,}")
 
@@ -60,7 +61,7 @@ def read_records(path: Path) -> Iterator[RawRecord]:
         with _open(path) as stream:
             for row, raw in enumerate(_json_texts(stream, path)):
                 yield parse_record(row, raw)
-    except (EOFError, zlib.error, gzip.BadGzipFile, zstandard.ZstdError) as error:
+    except _DAMAGE as error:
         place = f"after record {row}" if row >= 0 else "before its first record ends"
         raise InputError(
             f"{path}: the compressed stream is damaged or cut off {place} ({error}). "
@@ -104,10 +105,29 @@ def _second_look(row: int, raw: bytes, error: str) -> RawRecord:
 
 def _open(path: Path) -> io.BufferedReader[Any]:
     if path.name.endswith(".gz"):
-        return io.BufferedReader(gzip.open(path, "rb"), CHUNK)
+        return io.BufferedReader(_Gzip(path), CHUNK)
     if path.name.endswith(".zst"):
         return io.BufferedReader(_Zstd(path), CHUNK)
     return io.BufferedReader(path.open("rb", buffering=0), CHUNK)
+
+
+class _Gzip(io.RawIOBase):
+    """A .gz file that hands on all it could unpack before it raises; the library's reader would drop the last MB."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = gzip.GzipFile(path)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._file.read1(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 class _Zstd(io.RawIOBase):
@@ -192,7 +212,7 @@ def _list_elements(stream: io.BufferedReader[Any], path: Path) -> Iterator[bytes
     pieces: list[bytes] = []
     depth, rest = 0, b""
     while True:
-        more = stream.read(max(CHUNK, len(rest)))
+        more = _read(stream, max(CHUNK, len(rest)))
         if not more:
             raise InputError(
                 f"{path}: the list is not closed: the file is cut off. "
@@ -222,6 +242,23 @@ def _list_elements(stream: io.BufferedReader[Any], path: Path) -> Iterator[bytes
                     return
         pieces.append(chunk[start:end])
         rest = chunk[end:]
+
+
+def _read(stream: io.BufferedReader[Any], size: int) -> bytes:
+    """`size` bytes, fewer at the end; damage is raised only when nothing whole stands before it any more."""
+    pieces: list[bytes] = []
+    while size > 0:
+        try:
+            piece = stream.read1(size)
+        except _DAMAGE:
+            if pieces:
+                break
+            raise
+        if not piece:
+            break
+        pieces.append(piece)
+        size -= len(piece)
+    return b"".join(pieces)
 
 
 def _balanced(text: bytes) -> bool:

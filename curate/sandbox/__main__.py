@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from curate.errors import CacheRLError
+from curate.cli import out, parse, run
 
 
 @dataclass(frozen=True)
@@ -44,10 +43,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: arguments; None takes those of the process.
 
     Returns:
-        The exit code: 0, or 2 for a setting or a path that cannot be right.
+        The exit code: 0, 2 for a setting or a path that cannot be right, 130 when interrupted.
     """
-    settings = tyro.cli(Settings, prog="python -m curate.sandbox", args=None if argv is None else list(argv))
-    try:
+    settings = parse(Settings, "python -m curate.sandbox", Settings.__doc__ or "", argv)
+
+    def command() -> int:
         from curate.sandbox.export import export
 
         summary = export(
@@ -61,11 +61,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             first_state=settings.first_state,
             overwrite=settings.overwrite,
         )
-    except CacheRLError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return error.exit_code
-    sys.stdout.write(summary.text())
-    return 0
+        out(summary.text().rstrip("\n"))
+        return 0
+
+    return run(command)
 
 
 if __name__ == "__main__":

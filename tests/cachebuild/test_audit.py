@@ -40,7 +40,8 @@ def test_rows_say_what_was_served_without_the_own_trajectory(folders, tmp_path, 
     printed = capsys.readouterr().out
     assert "5 of 5 calls find their own result" in printed
     report = (tmp_path / "audit" / "report.md").read_text()
-    assert "of held-out tasks | 2 | 50 |" in report and "Is p honest?" in report
+    assert "of tasks seen in their own trajectory alone | 1 | 0 |" in report and "Is p honest?" in report
+    assert "of held-out tasks | 1 | 100 |" in report
     headers, table = tier_table(rows)
     assert table[0][: headers.index("exact %") + 1] == ["all calls", 6, 50.0]
     assert [line[0] for line in table][-2:] == ["shop: cancel_order", "shop: get_order"]
@@ -63,7 +64,7 @@ def test_wrong_calls_exit_2_with_a_reason(folders, capsys, tmp_path):
         ([queries, "--queries", queries], "this needs cache"),
         ([cache, "--queries", cache], "this needs curated or augmented or rollouts"),
         ([cache, "--queries", queries, "--splits", "all,dev"], "no such split"),
-        ([cache, "--queries", queries, "--out", queries], "use --overwrite or another --out"),
+        ([cache, "--queries", queries, "--out", queries], "is an input of this run"),
     ]:
         assert main([str(argument) for argument in arguments]) == 2
         assert message in capsys.readouterr().err
@@ -75,3 +76,10 @@ def test_equal_audits_give_equal_bytes(folders, tmp_path):
         assert main([str(cache), "--queries", str(queries), "--out", str(tmp_path / name)]) == 0
     one, two = ({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("a", "b"))
     assert one == two
+
+
+@pytest.mark.parametrize("flags", ["--fuzzy-at 5", "--fuzzy-at nan", "--unknown-state-p 9", "--max-candidates -1"])
+def test_look_ups_that_cannot_be_are_refused(folders, capsys, flags):
+    cache, queries = folders
+    assert main([str(cache), "--queries", str(queries), *flags.split()]) == 2
+    assert flags.split()[0] in capsys.readouterr().err

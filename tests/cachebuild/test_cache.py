@@ -207,3 +207,18 @@ def test_many_recorded_calls_are_narrowed_to_the_likest(make, compiled):
     turns = [[("find_shop", {"query": f"shop {n} street"}, f"r{n}")] for n in range(40)]
     cache = compiled([make("one", *turns)], settings=LookupSettings(max_candidates=5))
     assert cache.session("shop").call("find_shop", {"query": "shop 17 streets"}).result == "r17"
+
+
+def test_p_of_another_call_counts_the_records_that_failed(make, compiled):
+    calls = [
+        [("find_shop", {"query": f"{word} bakery"}, "open")]
+        for word in "a b c d e f g h i j k l m n o p q r s t u v".split()
+    ]
+    flaky = [[("find_shop", {"query": "new bakery"}, text)] for text in ("open", *["Error: try again"] * 9)]
+    settings = LookupSettings(fuzzy_at=0)
+    sound = compiled([make("one", *calls, flaky[0])], settings=settings)
+    shaky = compiled([make("one", *calls, *flaky)], settings=settings)
+    asked = ("find_shop", {"query": "new bakery!"})
+    high, low = sound.session("shop").call(*asked), shaky.session("shop").call(*asked)
+    assert high.result == low.result == "open" and high.matched_arguments == low.matched_arguments
+    assert high.p > 0.8 and low.p <= 0.1

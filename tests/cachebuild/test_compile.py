@@ -193,3 +193,23 @@ def test_an_empty_cache_is_said_and_answers_unavailable(make, write_folder, tmp_
     assert main([str(write_folder([make("one", [READ], split="test")])), "--out", str(tmp_path / "cache")]) == 0
     assert "the cache is empty" in capsys.readouterr().err
     assert ToolCache.open(tmp_path / "cache").session("shop").call("get_order", {}).tier == "unavailable"
+
+
+@pytest.mark.parametrize(
+    "flags",
+    ["--weight nan", "--power -1", "--power nan", "--max-group -5", "--min-keys 0", "--across-below 7", "--margin nan"],
+)
+def test_settings_that_cannot_be_are_refused(make, write_folder, tmp_path, capsys, flags):
+    folder = write_folder([make("one", [READ])])
+    assert main([str(folder), "--out", str(tmp_path / "cache"), *flags.split()]) == 2
+    said = capsys.readouterr().err
+    assert flags.split()[0] in said and "must be" in said and not (tmp_path / "cache").exists()
+
+
+def test_a_later_schema_with_hints_is_not_hidden_by_an_earlier_one_without(make, write_folder, tmp_path):
+    plain = {"type": "function", "function": {"name": "get_ticket"}}
+    hinted = plain | {"annotations": {"destructiveHint": True}}
+    rows = [make(str(n), [READ], tools=json.dumps([tool]), task_id=str(n)) for n, tool in enumerate((plain, hinted))]
+    assert main([str(write_folder(rows)), "--out", str(tmp_path / "cache")]) == 0
+    kinds = {row["tool"]: row["kind"] for row in DatasetFolder.open(tmp_path / "cache").rows("tools")}
+    assert kinds["get_ticket"] == "write"

@@ -216,3 +216,10 @@ def test_a_reader_that_goes_away(small_folder: Path) -> None:
     )
     os.close(write)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("stream", ["0<&-", "1>&-", "2>&-"])
+def test_a_closed_stream_stops_no_command(small_folder: Path, tmp_path: Path, stream: str) -> None:
+    line = f'"{sys.executable}" -m curate.stats "{small_folder}" {stream}'
+    done = subprocess.run(["/bin/sh", "-c", line], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0 and "Traceback" not in done.stderr

@@ -12,7 +12,7 @@ import pytest
 
 from curate import atomic, table_writer
 from curate.errors import FolderError, UpToDate, UsageError
-from curate.folder import DatasetFolder, FolderWriter, Manifest
+from curate.folder import DatasetFolder, FolderWriter, Manifest, folder_input
 from curate.normalise import Input, normalise
 from curate.readers.openai_chat import OpenAIChat
 from curate.schema import REJECT, TRAJECTORY
@@ -280,3 +280,44 @@ def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
     for path in one.iterdir():
         assert path.read_bytes() == (two / path.name).read_bytes()
     shutil.rmtree(one)
+
+
+def test_a_batch_holds_no_more_than_a_row_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table_writer, "MAX_GROUP_BYTES", 5_000)
+    folder = DatasetFolder.open(write(tmp_path / "out", rows(20, "x" * 2_000)))
+    assert [batch.num_rows for batch in folder.batches("numbers")] == [2] * 10
+    assert list(folder.rows("numbers")) == rows(20, "x" * 2_000)
+
+
+def test_an_input_is_never_the_output(tmp_path: Path) -> None:
+    source = DatasetFolder.open(write(tmp_path / "in", rows(3)))
+    again = Manifest(kind="numbers", command="again", settings={}, inputs=[folder_input(source)])
+    before = {path.name: path.read_bytes() for path in source.path.iterdir()}
+    for overwrite in (True, False):
+        with (
+            pytest.raises(UsageError, match="is an input of this run"),
+            FolderWriter(source.path, again, overwrite=overwrite),
+        ):
+            pytest.fail("the writer was entered")
+    assert {path.name: path.read_bytes() for path in source.path.iterdir()} == before
+    assert litter(source.path) == set()
+
+
+def test_the_lock_is_the_last_of_the_resume_state_to_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kill while the journal is removed must not leave one that the next run takes for somebody else's."""
+    left: list[set[str]] = []
+
+    def killed(path: Path, **given: Any) -> None:
+        if path.name == "out.journal":
+            left.append({entry.name for entry in path.iterdir()})
+        shutil_rmtree(path, **given)
+
+    shutil_rmtree = shutil.rmtree
+    monkeypatch.setattr(shutil, "rmtree", killed)
+    with FolderWriter(tmp_path / "out", manifest()) as writer:
+        writer.table("numbers", NUMBERS).write(rows(1))
+        (writer.journal / "thoughts.jsonl").write_text("{}\n")
+        (writer.journal / "spool").mkdir()
+        (writer.journal / "spool" / "x.parquet").write_text("x")
+    assert left == [{"lock"}]
+    assert litter(tmp_path / "out") == set()

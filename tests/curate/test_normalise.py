@@ -111,3 +111,12 @@ def test_values_without_a_json_form(make_chat: Make, value: Any) -> None:
 def test_lone_surrogates(make_chat: Make) -> None:
     with pytest.raises(RecordError, match="lone_surrogate"):
         row_of(make_chat(1, extra="\ud800"))
+
+
+def test_a_message_that_calls_nothing_has_no_requestor(make_chat: Make) -> None:
+    """A recorded one would hide the assistant's turn from the turn rule, and yet it would be trained on."""
+    record = make_chat(1)
+    record["messages"][-1]["requestor"] = "user"
+    assert record["messages"][-1]["role"] == "assistant" and "tool_calls" not in record["messages"][-1]
+    last = row_of(record)["messages"][-1]
+    assert (last["requestor"], last["train"]) == (None, True)

@@ -471,3 +471,11 @@ def test_inputs_from_a_file(tmp_path: Path, make_chat: Make, jsonl: Write, run: 
         ("b", "b", None),
     ]
     assert rows[1]["task_group"].startswith("group:")
+
+
+@pytest.mark.parametrize("value", ["nan", "inf"])
+def test_an_outcome_that_is_no_number_is_refused(
+    tmp_path: Path, make_chat: Make, jsonl: Write, run: Run, capsys: pytest.CaptureFixture[str], value: str
+) -> None:
+    assert run(jsonl([make_chat(1)]), "--min-reward", value, "--out", tmp_path / "out") == 2
+    assert "--min-reward must be a finite number" in capsys.readouterr().err

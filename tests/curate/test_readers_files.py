@@ -5,6 +5,7 @@ import decimal
 import gzip
 import json
 import time
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -280,3 +281,19 @@ def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with pytest.raises(InputError, match="cannot be read") as caught:
         read(tmp_path / "a.json", LIST)
     assert "compressed" not in str(caught.value)
+
+
+@pytest.mark.parametrize("shape", ["lines", "list"])
+def test_every_record_that_can_be_unpacked_stands_before_the_damage(tmp_path: Path, shape: str) -> None:
+    records = [{"n": n, "text": f"{n * n:x} " * (60_000 if n == 9 else 200)} for n in range(1000)]
+    texts = [json.dumps(record).encode() for record in records]
+    data = b"\n".join(texts) if shape == "lines" else b"[" + b",".join(texts) + b"]"
+    packed = gzip.compress(data, mtime=0)
+    cut = packed[: len(packed) * 2 // 3]
+    whole = data[: len(zlib.decompressobj(31).decompress(cut))].count(b"}") - (shape == "lines")
+    (tmp_path / "a.json.gz").write_bytes(cut)
+    stream, found = read_records(tmp_path / "a.json.gz"), []
+    with pytest.raises(InputError, match=r"cut off after record \d+"):
+        found.extend(record.value for record in stream)
+    assert len(found) >= whole > 500
+    assert found == records[: len(found)]

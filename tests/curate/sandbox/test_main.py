@@ -55,3 +55,12 @@ def test_an_unknown_flag_exits_2(capsys):
     with pytest.raises(SystemExit) as stopped:
         run("--out", "a.jsonl", "--preset", "huge")
     assert stopped.value.code == 2
+
+
+def test_an_interrupt_leaves_no_file_and_no_traceback(tmp_path, capsys, monkeypatch):
+    def interrupted(*arguments, **given):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("curate.sandbox.export.record", interrupted)
+    assert run("--episodes", 3, "--out", tmp_path / "a.jsonl") == 130
+    assert "interrupted" in capsys.readouterr().err and not list(tmp_path.iterdir())
