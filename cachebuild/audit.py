@@ -113,7 +113,7 @@ def audit_rows(
     from cachebuild.sources import chosen_rows
 
     for row in chosen_rows(queries, splits, ROW_COLUMNS):
-        trajectories = cache.lookup.index.trajectories(row["env_id"], row["task_id"])
+        trajectories = cache.lookup.index.trajectories(row["task_group"])
         seen_task = bool(trajectories - {row["trajectory_id"]})
         own = row["trajectory_id"] in trajectories
         state = cache.state(row["env_id"])

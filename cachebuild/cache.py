@@ -15,6 +15,7 @@ from cachebuild.lookup import Lookup, LookupSettings, Match, Query, ToolFacts, d
 from cachebuild.state import SessionState, follow
 from curate.env import DEFAULT_RULES, EnvRules, ToolKind, env_rules
 from curate.errors import FolderError
+from curate.readers.messages import as_messages
 from curate.trajectory import Message
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class ToolCache:
         env_id: str,
         initial_state_id: str | None = None,
         task_id: str | None = None,
-        history: Sequence[Message] = (),
+        history: Sequence[Message | Mapping[str, Any]] = (),
         seed: int = 0,
         exclude_trajectory: str | None = None,
     ) -> Session:
@@ -102,12 +103,16 @@ class ToolCache:
             env_id: the world.
             initial_state_id: the state that the episode starts from; None is the env's shared start.
             task_id: the task; without it, tools whose results hold within one task are unavailable.
-            history: the messages so far; their successful writes count as done.
+            history: the messages so far, as they stand in a row or as plain OpenAI messages; their successful writes
+                count as done.
             seed: picks among several recorded outcomes; sessions of equal seed answer alike.
             exclude_trajectory: a trajectory whose own records are not seen (for audits).
+
+        Raises:
+            RecordError: for a history that is neither.
         """
         state = self.state(env_id)
-        follow(state, history)
+        follow(state, as_messages(history))
         return Session(self.lookup, state, env_id, initial_state_id, task_id, seed, exclude_trajectory)
 
 

@@ -51,7 +51,12 @@ def compile_cache(settings: CompileSettings) -> DatasetFolder:
     manifest = Manifest("cache", "cachebuild", _recorded_settings(settings, worlds), [folder_input(folder)])
     with FolderWriter(settings.out, manifest, overwrite=settings.overwrite) as writer:
         for word in unmatched(folder, words(settings.include_rejects)):
-            say(f"note: no reject of {settings.folder} has a reason with {word!r}")
+            found = (
+                "no reject with"
+                if "rejects" in folder.manifest.tables
+                else "no rejects (the curated folder holds them); none has"
+            )
+            say(f"note: {settings.folder} has {found} {word!r} in its reason")
         with scratch_folder(writer.journal / "spool") as scratch:
             left_out = _spool(folder, splits, settings, worlds, scratch)
             spooled = Spool(scratch)

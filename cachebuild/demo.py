@@ -26,7 +26,7 @@ class DemoSettings:
     """Settings of the demo.
 
     Attributes:
-        out: folder for everything it makes, one subfolder an input.
+        out: folder for everything it makes, one subfolder per input.
         data: a raw file of your own; default is traces of the desk.
         env: the world of that file, if other files share it.
     """
@@ -52,7 +52,7 @@ def _demo(settings: DemoSettings) -> int:
     raw = settings.data or _desk_traces(root)
     env = ["--env", settings.env] if settings.env else []
     for command, arguments in _steps(raw, root, env):
-        _step(command, arguments)
+        _step(command, arguments, root)
     _print_result(root)
     return 0
 
@@ -61,7 +61,7 @@ def _desk_traces(root: Path) -> Path:
     path = root / "desk.jsonl.gz"
     if not path.exists():
         arguments = ["--episodes", str(DESK_EPISODES), "--seed", str(DESK_SEED), "--out", str(path)]
-        _step("curate.sandbox", arguments)
+        _step("curate.sandbox", arguments, root)
     return path
 
 
@@ -76,7 +76,7 @@ def _steps(raw: Path, root: Path, env: list[str]) -> list[tuple[str, list[str]]]
     ]
 
 
-def _step(command: str, arguments: list[str]) -> None:
+def _step(command: str, arguments: list[str], root: Path) -> None:
     """Run one command as a person would; its own output is left to its report."""
     import contextlib
     import io
@@ -85,7 +85,9 @@ def _step(command: str, arguments: list[str]) -> None:
     with contextlib.redirect_stdout(io.StringIO()):
         code = _command(command)(arguments)
     if code:
-        raise UsageError(f"python -m {command} stopped with exit code {code}; what it said stands above")
+        raise UsageError(
+            f"python -m {command} stopped with exit code {code}, see above; to start afresh, delete {root}"
+        )
 
 
 def _command(name: str) -> Callable[[Sequence[str]], int]:

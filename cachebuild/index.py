@@ -21,7 +21,7 @@ _COLUMNS = (
     "message_index",
     "env_id",
     "initial_state_id",
-    "task_id",
+    "task_group",
     "scope_value",
     "tool",
     "canonical_arguments",
@@ -62,7 +62,7 @@ class EntryIndex:
         self._exact: dict[str, list[_Record]] = {}
         self._normalised: dict[str, dict[str, Candidate]] = {}
         self._distinct: dict[tuple[Place, str], list[Candidate]] = {}
-        self._trajectories: dict[tuple[str, str], set[str]] = {}
+        self._trajectories: dict[str, set[str]] = {}
         self.entries = 0
 
     @classmethod
@@ -72,7 +72,7 @@ class EntryIndex:
         texts: dict[str, str] = {}
         for row in folder.rows("entries", _COLUMNS):
             row["result"] = texts.setdefault(row["result"], row["result"])
-            for name in ("trajectory_id", "env_id", "task_id", "scope_value", "tool", "state_digest"):
+            for name in ("trajectory_id", "env_id", "task_group", "scope_value", "tool", "state_digest"):
                 row[name] = sys.intern(row[name])
             index.add(row)
         return index
@@ -87,7 +87,7 @@ class EntryIndex:
             self._normalised.setdefault(row["normalised_key"], {})[key] = call
         record = _Record(row["trajectory_id"], row["message_index"], row["result"], row["success"])
         self._exact.setdefault(key, []).append(record)
-        self._trajectories.setdefault((row["env_id"], row["task_id"]), set()).add(row["trajectory_id"])
+        self._trajectories.setdefault(row["task_group"], set()).add(row["trajectory_id"])
 
     def outcomes(self, key: str, exclude: str | None = None) -> tuple[Outcome, ...]:
         """The recorded results of a key, commonest first; those of trajectory `exclude` are not seen."""
@@ -111,6 +111,6 @@ class EntryIndex:
         """The distinct calls of a tool at a place, in any state."""
         return self._distinct.get((place, tool), [])
 
-    def trajectories(self, env_id: str, task_id: str) -> frozenset[str]:
-        """The trajectories of a task that the cache holds calls of."""
-        return frozenset(self._trajectories.get((env_id, task_id), ()))
+    def trajectories(self, task_group: str) -> frozenset[str]:
+        """The trajectories of a task group that the cache holds calls of."""
+        return frozenset(self._trajectories.get(task_group, ()))

@@ -17,6 +17,7 @@ _ENTRY_FIELDS: list[pa.Field[Any]] = [
     pa.field("env_id", _STR, nullable=False),
     pa.field("initial_state_id", _STR),
     pa.field("task_id", _STR, nullable=False),
+    pa.field("task_group", _STR, nullable=False),
     pa.field("split", _STR),
     pa.field("source", _STR),
     pa.field("tool", _STR, nullable=False),

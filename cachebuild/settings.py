@@ -49,7 +49,7 @@ class AuditSettings:
     Attributes:
         cache: the cache folder.
         queries: dataset folder whose paired calls are asked again.
-        out: folder for one row a query and a report; without it the table is only printed.
+        out: folder for one row per query and a report; without it the table is only printed.
         splits: whose calls are asked: train, validation, test, or all.
         seed: picks among several outcomes of one key.
         overwrite: replace an existing audit.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from curate.env import EnvRules, env_rules, load_env_rules
 from curate.split import SplitSettings, split_of
@@ -19,12 +19,12 @@ KINDS = ("curated", "augmented", "rollouts")
 
 
 def rules_of(manifest: Manifest, given: Path | None = None) -> dict[str, EnvRules]:
-    """Rules a env: those of `--env-rules FILE`, and for other envs those the folder was made with.
+    """Rules per env: those of `--env-rules FILE`, and for other envs those the folder was made with.
 
     Raises:
         UsageError: naming the env and the field that is wrong.
     """
-    return env_rules(inherited("env_rules", manifest.settings, manifest.inputs)) | load_env_rules(given)
+    return env_rules(manifest.inherited("env_rules")) | load_env_rules(given)
 
 
 def chosen_rows(
@@ -40,23 +40,12 @@ def chosen_rows(
             yield cast(Trajectory, row)
     if not rejects or "rejects" not in folder.manifest.tables:
         return
-    shares = SplitSettings(**inherited("split", folder.manifest.settings, folder.manifest.inputs))
+    shares = SplitSettings(**folder.manifest.inherited("split"))
     for row in folder.rows("rejects", [*columns, "task_group", "reject_reason"]):
         if row["task_group"] is not None and _chosen(row["reject_reason"], rejects):
             row["split"] = split_of(row["task_group"], shares)
             if row["split"] in splits:
                 yield cast(Trajectory, row)
-
-
-def inherited(name: str, settings: Mapping[str, Any], inputs: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """A setting of a manifest, or else of the folders that its folder was made from."""
-    own = settings.get(name)
-    if isinstance(own, Mapping):
-        return dict(own)
-    found: dict[str, Any] = {}
-    for source in inputs:
-        found |= inherited(name, source.get("settings") or {}, source.get("inputs") or ())
-    return found
 
 
 def unmatched(folder: DatasetFolder, rejects: tuple[str, ...]) -> list[str]:

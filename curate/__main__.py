@@ -22,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         out(text_table(["step", "reason", "rejected", "left"], funnel_rows(counts)))
         out(f"\n{folder.path}: {counts['kept']:,} trajectories; {folder.path / 'report.html'}")
         if counts["bad_files"]:
-            say(f"warning: {counts['bad_files']} input files were not read to their end; the report names them")
+            say(f"warning: not read to their end: {counts['bad_files']} of the input files; the report names them")
         if not counts["kept"]:
             say("warning: nothing was kept; the table rejects and `python -m curate.show` say why")
         return 0

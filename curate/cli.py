@@ -29,7 +29,7 @@ COMMANDS = {
     "synth.augment": "synth.augment",
     "cachebuild": "cachebuild.__main__",
     "cachebuild.audit": "cachebuild.audit",
-    "demo": "cachebuild.demo",
+    "cachebuild.demo": "cachebuild.demo",
 }
 """Command name -> module with `main(argv) -> int`; each also runs as `python -m NAME`."""
 

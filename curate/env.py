@@ -53,7 +53,7 @@ DEFAULT_RULES = EnvRules()
 
 
 def load_env_rules(path: Path | None) -> dict[str, EnvRules]:
-    """Rules a env from a YAML file of the form `{env_id: {stop: REGEX, kinds: {tool: read}, ...}}`.
+    """Rules per env from a YAML file of the form `{env_id: {stop: REGEX, kinds: {tool: read}, ...}}`.
 
     Raises:
         UsageError: naming the env and the field that is wrong.

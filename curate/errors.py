@@ -14,7 +14,16 @@ class UsageError(CacheRLError):
 
 
 class InputError(CacheRLError):
-    """An input file that cannot be read to its end, or is of no known format."""
+    """An input file that cannot be read to its end, or is of no known format.
+
+    Args:
+        fact: what is wrong, and where.
+        remedy: what to do about it; left out where the run goes on without the damaged part.
+    """
+
+    def __init__(self, fact: str, remedy: str = "") -> None:
+        super().__init__(f"{fact}; {remedy}" if remedy else fact)
+        self.fact = fact
 
 
 class RecordError(CacheRLError):

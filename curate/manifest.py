@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -102,9 +103,23 @@ class Manifest:
         except (KeyError, TypeError, AttributeError) as error:
             raise FolderError(f"{folder / MANIFEST} is damaged ({error}). Write the folder again.") from error
 
+    def inherited(self, name: str) -> dict[str, Any]:
+        """A mapping among the settings, e.g. `env_rules`: this folder's own, or else that of its inputs' making."""
+        return _inherited(name, self.settings, self.inputs)
+
     def rows(self, table: str) -> int:
         """Number of rows of a table; 0 if the folder has none of that name."""
         return sum(shard.rows for shard in self.tables.get(table, []))
+
+
+def _inherited(name: str, settings: Mapping[str, Any], inputs: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    own = settings.get(name)
+    if isinstance(own, Mapping):
+        return dict(own)
+    found: dict[str, Any] = {}
+    for source in inputs:
+        found |= _inherited(name, source.get("settings") or {}, source.get("inputs") or ())
+    return found
 
 
 def sha256_file(path: Path) -> str:

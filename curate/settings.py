@@ -29,7 +29,7 @@ class CurateSettings:
         license: licences of the inputs, one for all or one each.
         format: names of formats, one for all or one each; default by the records' shape.
         group: dotted path of the field that tells tasks apart, e.g. info.task; default the format's own.
-        env_rules: YAML file of rules a env: stop message, failures, tool kinds, id fields, scopes.
+        env_rules: YAML file of rules per env: stop message, failures, tool kinds, id fields, scopes.
         filter: thresholds.
         split: shares by task group.
         skip_bad_files: keep the whole records of a file that cannot be read to its end.

@@ -13,11 +13,12 @@ from typing import Any, cast
 import orjson
 import zstandard
 
+from curate import __version__
 from curate.atomic import write_file
 from curate.canonical import hash128
 from curate.errors import InputError, RecordError
 from curate.normalise import Input, normalise
-from curate.readers.files import RawRecord, read_records
+from curate.readers.files import SKIP_REMEDY, RawRecord, read_records
 from curate.readers.raw import Format
 from curate.readers.registry import LOOK_AT, detect, format_named
 from curate.trajectory import Reject, Trajectory
@@ -42,7 +43,7 @@ def spool(given: Input, sha256: str, journal: Path, *, skip_bad_files: bool) -> 
         InputError: if the file is damaged and bad files are not skipped, or of no known format.
     """
     described = {key: value for key, value in asdict(given).items() if key != "path"}
-    name = hash128(SPOOL_VERSION, sha256, orjson.dumps(described), str(skip_bad_files))
+    name = hash128(__version__, SPOOL_VERSION, sha256, orjson.dumps(described), str(skip_bad_files))
     done, path = journal / f"{name}.json", journal / f"{name}.jsonl.zst"
     if done.exists():
         return Spooled(path=path, **orjson.loads(done.read_bytes()))
@@ -55,7 +56,7 @@ def spool(given: Input, sha256: str, journal: Path, *, skip_bad_files: bool) -> 
 def _read(given: Input, path: Path, skip_bad_files: bool) -> Spooled:
     records, chosen = 0, ""
     damage: list[str] = []
-    stream = _until_damage(Path(given.path), damage, skip_bad_files)
+    stream = _until_damage(given, damage, skip_bad_files)
     with path.open("wb") as file:
         with zstandard.ZstdCompressor(level=1).stream_writer(file, closefd=False) as writer:
             first = list(itertools.islice(stream, LOOK_AT))
@@ -69,15 +70,29 @@ def _read(given: Input, path: Path, skip_bad_files: bool) -> Spooled:
     return Spooled(path, chosen, records, damage[0] if damage else None)
 
 
-def _until_damage(path: Path, damage: list[str], skip: bool) -> Iterator[RawRecord]:
+def _until_damage(given: Input, damage: list[str], skip: bool) -> Iterator[RawRecord]:
     """The records before the file's damage, which is noted if bad files are skipped and raised if not."""
     try:
-        yield from read_records(path)
+        yield from _with_a_record(read_records(Path(given.path)), given)
     except InputError as error:
         if not skip:
             raise
         # A path would differ from machine to machine, and this text ends up in the data.
-        damage.append(str(error).replace(str(path), path.name))
+        damage.append(error.fact.replace(str(given.path), Path(given.path).name))
+
+
+def _with_a_record(stream: Iterator[RawRecord], given: Input) -> Iterator[RawRecord]:
+    """The records of a file; one whose first records are all unreadable holds none, unless its format was named."""
+    unread: list[RawRecord] = []
+    while not given.format and len(unread) < LOOK_AT and (record := next(stream, None)) is not None:
+        unread.append(record)
+        if record.problem is None:
+            break
+    else:
+        if unread:
+            what = f"it starts with {(unread[0].raw or b'')[:20]!r} ({unread[0].problem})"
+            raise InputError(f"{given.path} holds no JSON records: {what}", f"name its --format, or {SKIP_REMEDY}")
+    yield from itertools.chain(unread, stream)
 
 
 def _line(record: RawRecord, reader: Format, given: Input) -> bytes:

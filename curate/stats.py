@@ -85,7 +85,7 @@ class Summary:
             "turns": {kind: self.turns[kind] for kind in TURN_KINDS},
             "untrained_turns": self.untrained_turns,
             "thoughts": dict(sorted(self.thoughts.items())),
-            "thinking_tokens_est_per_trajectory": round(self.thinking_chars / BYTES_PER_TOKEN / rows, 1),
+            "thinking_tokens_per_trajectory_est": round(self.thinking_chars / BYTES_PER_TOKEN / rows, 1),
             "endings": dict(sorted(self.endings.items())),
             "mean_reward": round(sum(self.rewards) / len(self.rewards), 4) if self.rewards else None,
             "splits": {name: self.splits[name] for name in (*SPLITS, "none") if self.splits[name]},
@@ -107,22 +107,11 @@ def figure_rows(figures: Mapping[str, Any]) -> list[tuple[str, str | int | float
 def summarise(folder: DatasetFolder, table: str = "trajectories") -> Summary:
     """Figures of one table of a folder; the env rules are those that the folder was curated with."""
     summary = Summary()
-    rules = rules_of(folder)
+    rules = env_rules(folder.manifest.inherited("env_rules"))
     for row in folder.rows(table):
         if row["messages"] is not None:  # else a record of which no trajectory could be made
             summary.add(row, rules)  # type: ignore[arg-type]
     return summary
-
-
-def rules_of(folder: DatasetFolder) -> dict[str, EnvRules]:
-    """The env rules that a folder, or the nearest folder it was made from, was curated with."""
-    manifests: list[Mapping[str, Any]] = [{"settings": folder.manifest.settings, "inputs": folder.manifest.inputs}]
-    while manifests:
-        manifest = manifests.pop(0)
-        if "env_rules" in manifest.get("settings", {}):
-            return env_rules(manifest["settings"]["env_rules"])
-        manifests += manifest.get("inputs", [])
-    return {}
 
 
 @dataclass(frozen=True)

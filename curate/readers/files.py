@@ -27,6 +27,8 @@ from curate.errors import InputError
 from curate.readers.paths import kind_of
 
 CHUNK = 1 << 20
+SKIP_REMEDY = "fetch the file again, or keep its whole records with --skip-bad-files"
+"""What to do about a damaged file."""
 
 # A JSON text is cut into strings and structure; the last branch catches a string that the chunk cuts in half.
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{},]|"', re.DOTALL)
@@ -64,8 +66,7 @@ def read_records(path: Path) -> Iterator[RawRecord]:
     except _DAMAGE as error:
         place = f"after record {row}" if row >= 0 else "before its first record ends"
         raise InputError(
-            f"{path}: the compressed stream is damaged or cut off {place} ({error}). "
-            "Fetch the file again, or keep its whole records with --skip-bad-files"
+            f"{path}: the compressed stream is damaged or cut off {place} ({error})", SKIP_REMEDY
         ) from error
     except OSError as error:
         raise InputError(f"{path} cannot be read after record {row} ({error.strerror or error})") from error
@@ -174,27 +175,26 @@ def _json_texts(stream: io.BufferedReader[Any], path: Path) -> Iterator[bytes]:
         stream.read(head.index(b"[") + 1)
         yield from _list_elements(stream, path)
         if stream.read().strip():
-            raise InputError(f"{path} goes on after the end of its list; --skip-bad-files keeps the list's records")
-    elif first == b"{":
+            raise InputError(f"{path} goes on after the end of its list", SKIP_REMEDY)
+    elif first:
         yield from _lines_or_object(stream, path)
     else:
-        found = f"starts with {head.lstrip()[:20]!r}" if head else "is empty"
-        raise InputError(f"{path} holds no JSON records: it {found}")
+        raise InputError(f"{path} is empty", SKIP_REMEDY)
 
 
 def _lines_or_object(stream: io.BufferedReader[Any], path: Path) -> Iterator[bytes]:
     """JSON lines; a file whose first line opens brackets that a later line closes is one object."""
     first, second = _next_line(stream), _next_line(stream)
-    if second and not _balanced(first) and not _is_json(second):
+    if first.startswith(b"{") and second and not _balanced(first) and not _is_json(second):
         whole = first + second + stream.read()
         if not _balanced(whole):
-            raise InputError(f"{path}: its only record is cut off")
+            raise InputError(f"{path}: its only record is cut off", "fetch the file again")
         yield whole
         return
     line, following = first, second
     while line:
         if not following and not line.endswith(b"\n") and not _balanced(line):
-            raise InputError(f"{path}: the last line is cut off; --skip-bad-files keeps the lines before it")
+            raise InputError(f"{path}: the last line is cut off", SKIP_REMEDY)
         yield line
         line, following = following, _next_line(stream)
 
@@ -214,10 +214,7 @@ def _list_elements(stream: io.BufferedReader[Any], path: Path) -> Iterator[bytes
     while True:
         more = _read(stream, max(CHUNK, len(rest)))
         if not more:
-            raise InputError(
-                f"{path}: the list is not closed: the file is cut off. "
-                "Fetch it again, or keep its whole records with --skip-bad-files"
-            )
+            raise InputError(f"{path}: the list is not closed: the file is cut off", SKIP_REMEDY)
         chunk = rest + more
         start, end = 0, len(chunk)
         for token in _TOKEN.finditer(chunk):
@@ -236,9 +233,7 @@ def _list_elements(stream: io.BufferedReader[Any], path: Path) -> Iterator[bytes
                     yield element
                 if mark == b"]":
                     if chunk[start:].strip():
-                        raise InputError(
-                            f"{path} goes on after the end of its list; --skip-bad-files keeps its records"
-                        )
+                        raise InputError(f"{path} goes on after the end of its list", SKIP_REMEDY)
                     return
         pieces.append(chunk[start:end])
         rest = chunk[end:]
@@ -289,7 +284,7 @@ def _parquet(path: Path) -> Iterator[RawRecord]:
                     row += 1
     except (pa.ArrowException, OSError, ValueError) as error:
         place = f"after record {row - 1}" if row else "at all"
-        raise InputError(f"{path}: the Parquet file cannot be read {place} ({error})") from error
+        raise InputError(f"{path}: the Parquet file cannot be read {place} ({error})", SKIP_REMEDY) from error
 
 
 def _json_value(value: Any) -> Any:

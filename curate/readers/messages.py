@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from curate.canonical import compact_json, parse_arguments
 from curate.errors import RecordError
@@ -78,6 +78,17 @@ def openai_messages(items: Any) -> RawTrajectory:
     if extras:
         raw.metadata["message_extras"] = extras
     return raw
+
+
+def as_messages(items: Sequence[Mapping[str, Any]]) -> list[Message]:
+    """Messages in our form, from messages in our form (as they stand in a row) or from plain OpenAI messages.
+
+    Raises:
+        RecordError: naming the message and the field that is wrong.
+    """
+    if all(Message.__annotations__.keys() <= item.keys() for item in items):
+        return [cast(Message, item) for item in items]
+    return openai_messages(list(items)).messages
 
 
 def split_think(read: Message) -> str | None:

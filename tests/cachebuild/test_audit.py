@@ -15,8 +15,8 @@ def folders(make, write_folder, tmp_path):
     rows = [
         make("one", [READ], [CANCEL], [("get_order", {"order_id": "W1"}, "gone")]),
         make("two", [READ]),
-        make("three", [("get_order", {"order_id": "W3"}, "open")], task_id="t3"),
-        make("four", [READ], task_id="t4", split="test"),
+        make("three", [("get_order", {"order_id": "W3"}, "open")], task_id="t3", task_group="g3"),
+        make("four", [READ], task_id="t4", task_group="g4", split="test"),
     ]
     queries = write_folder(rows)
     assert compile_main([str(queries), "--out", str(tmp_path / "cache")]) == 0

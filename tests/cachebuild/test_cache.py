@@ -3,6 +3,7 @@ import json
 import pytest
 
 from cachebuild.lookup import LookupSettings
+from curate.errors import RecordError
 
 ORDER = {"order_id": "W1"}
 CANCEL = ("cancel_order", ORDER, '{"status": "cancelled"}')
@@ -28,6 +29,18 @@ def test_history_is_replayed_into_the_state(orders, talk):
     assert orders.session("shop", history=talk([CANCEL])).call("get_order", ORDER).result == AFTER
     failed = talk([(*CANCEL[:2], "Error: no")])
     assert orders.session("shop", history=failed).call("get_order", ORDER).result == BEFORE
+
+
+def test_history_may_be_plain_openai_messages(orders):
+    call = {"id": "a", "type": "function", "function": {"name": "cancel_order", "arguments": json.dumps(ORDER)}}
+    history = [
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "a", "content": CANCEL[2]},
+    ]
+    assert orders.session("shop", history=history).call("get_order", ORDER).result == AFTER
+    with pytest.raises(RecordError, match=r"messages\[0\].role"):
+        orders.session("shop", history=[{"role": "nobody", "content": "hi"}])
 
 
 def test_calls_of_one_turn_see_the_state_at_its_start(orders):

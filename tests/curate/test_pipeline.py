@@ -221,16 +221,17 @@ def test_a_file_cut_in_half_stops_the_run(
     report = (tmp_path / "out" / "report.md").read_text()
     assert "half.json" in report
     assert str(tmp_path) not in report + (tmp_path / "out" / "manifest.json").read_text()
-    assert "1 input files were not read" in capsys.readouterr().err
+    assert "not read to their end: 1 of the input files" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("data", [b"", b"garbage", gzip.compress(b"[]", mtime=0)[:9]])
+@pytest.mark.parametrize("data", [b"", b"garbage", b"\x89PNG\r\n\x1a\n", gzip.compress(b"[]", mtime=0)[:9]])
 def test_skipping_a_file_that_holds_nothing(
-    tmp_path: Path, make_chat: Make, jsonl: Write, run: Run, data: bytes
+    tmp_path: Path, make_chat: Make, jsonl: Write, run: Run, capsys: pytest.CaptureFixture[str], data: bytes
 ) -> None:
     (tmp_path / "bad.json.gz").write_bytes(gzip.compress(data, mtime=0) if data[:1] != b"\x1f" else data)
     good = jsonl([make_chat(1)], "good.jsonl")
     assert run(tmp_path / "bad.json.gz", good, "--out", tmp_path / "out") == 2
+    assert "--skip-bad-files" in capsys.readouterr().err
     assert run(tmp_path / "bad.json.gz", good, "--skip-bad-files", "--out", tmp_path / "out") == 0
     assert len(kept(tmp_path / "out")) == 1
 

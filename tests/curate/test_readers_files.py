@@ -161,8 +161,6 @@ def test_records_that_look_bad_and_are_not(tmp_path: Path) -> None:
     [
         ("a.json", b"", "is empty"),
         ("a.json", b" \n ", "is empty"),
-        ("a.jsonl", b"hello world", "holds no JSON records"),
-        ("a.json", b"\x89PNG\r\n", "holds no JSON records"),
         ("a.json", LIST[: len(LIST) // 2], "cut off"),
         ("a.json", LIST[:-1], "cut off"),
         ("a.json", LIST + b' {"n": 9}', "goes on after"),
@@ -183,6 +181,13 @@ def test_files_that_cannot_be_read_to_their_end(tmp_path: Path, name: str, data:
         read(tmp_path / name, data)
     assert name in str(caught.value)
     assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(("data", "bad"), [(b"hello world", 1), (b"\x89PNG\r\n\x1a\n", 2), (b"oops\n" + LINES, 1)])
+def test_lines_that_are_no_json_spoil_no_other(tmp_path: Path, data: bytes, bad: int) -> None:
+    found = read(tmp_path / "a.jsonl", data)
+    assert [record.row for record in found if record.problem] == list(range(bad))
+    assert [record.value for record in found[bad:]] == (RECORDS if data.endswith(LINES) else [])
 
 
 @pytest.mark.parametrize(
