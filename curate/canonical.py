@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from math import isfinite
 from typing import Any, Literal, TypeAlias
 
+import orjson
 import xxhash
 
 Json: TypeAlias = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
@@ -30,19 +33,34 @@ def hash128(*parts: str | bytes) -> str:
     return digest.hexdigest()
 
 
-def canonical_json(value: Any) -> str:
+def canonical_json(value: Any, *, finite: bool = False) -> str:
     """JSON text with sorted keys, no spaces and integral floats as integers; equal values give equal text.
+
+    Args:
+        value: what JSON can hold.
+        finite: the value was parsed from JSON, so no NaN has to be looked for; much faster on large values.
 
     Raises:
         ValueError: if the value holds what JSON cannot (NaN, infinities, other types).
         RecursionError: if it is nested too deeply.
     """
+    if finite:
+        try:
+            return _integral_text(orjson.dumps(value, option=_SORTED)).decode()
+        except (orjson.JSONEncodeError, ValueError):
+            pass
     return json.dumps(_integral(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def compact_json(value: Any) -> str:
     """JSON text without spaces, keys in the order given: how parsed values are stored."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    try:
+        text = orjson.dumps(value, option=_PLAIN)
+    except orjson.JSONEncodeError:
+        text = None
+    if text is None or _DOUBTFUL.search(text):
+        return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.decode()
 
 
 def parse_json(text: str) -> Json:
@@ -178,8 +196,8 @@ def _integral(value: Any) -> Any:
         return {key: item if type(item) in _LEAVES else _integral(item) for key, item in value.items()}
     if kind is list or kind is tuple:
         return [item if type(item) in _LEAVES else _integral(item) for item in value]
-    if isinstance(value, float) and value.is_integer() and abs(value) <= EXACT_FLOAT:
-        return int(value)
+    if isinstance(value, float):
+        return _number(value)
     if isinstance(value, Mapping):
         return {key: _integral(item) for key, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
@@ -187,7 +205,52 @@ def _integral(value: Any) -> Any:
     return value
 
 
+def _integral_text(text: bytes) -> bytes:
+    """JSON text with its integral floats as integers, as `_integral` makes them of values; strings stay.
+
+    Raises:
+        ValueError: where the text alone does not tell, or does not pay.
+    """
+    for _ in _outside_strings(_EXPONENT, text):
+        raise ValueError("a float with an exponent")
+    pieces: list[bytes] = []
+    done = 0
+    for found in _outside_strings(_POINT, text):
+        head, tail = _HEAD.search(text, max(done, found.start() - 20), found.start()), found.end()
+        assert head is not None
+        pieces += [text[done : head.start()], repr(_number(float(text[head.start() : tail]))).encode()]
+        done = tail
+    return b"".join([*pieces, text[done:]])
+
+
+def _outside_strings(pattern: re.Pattern[bytes], text: bytes) -> Iterator[re.Match[bytes]]:
+    """Matches that no string of the JSON text holds: those behind an even number of quotes."""
+    looked, quotes = 0, 0
+    for found in pattern.finditer(text):
+        if not looked and b"\\\\" in text:
+            raise ValueError("an escaped backslash may stand before a quote")
+        start = found.start()
+        quotes += text.count(b'"', looked, start) - text.count(b'\\"', looked, start)
+        looked = start
+        if quotes % 2 == 0:
+            yield found
+
+
+def _number(value: float) -> int | float:
+    if not isfinite(value):
+        raise ValueError(f"{value} is not JSON")
+    return int(value) if value.is_integer() and abs(value) <= EXACT_FLOAT else value
+
+
 _LEAVES = frozenset((str, int, bool, type(None)))
+_PLAIN = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_SUBCLASS
+_SORTED = _PLAIN | orjson.OPT_SORT_KEYS
+# Each begins with a letter that the regex engine can look for fast; digits before it are looked back for.
+_POINT = re.compile(rb"\.(?<=[0-9]\.)[0-9]+")
+_EXPONENT = re.compile(rb"e(?<=[0-9]e)[-+0-9]")
+_HEAD = re.compile(rb"-?[0-9]+\Z")
+# Where orjson and json may differ: the exponent of a very large or small float, and a null that was a NaN.
+_DOUBTFUL = re.compile(rb"e(?<=[0-9]e)[-+0-9]|null")
 
 
 def _refuse(token: str) -> float:

@@ -11,6 +11,7 @@ from curate.canonical import (
     EXACT_FLOAT,
     MAX_DEPTH,
     canonical_json,
+    compact_json,
     deeper_than,
     hash128,
     json_object,
@@ -46,6 +47,18 @@ def test_canonical_text_is_a_fixed_point_of_parse_and_dump(value: Any) -> None:
 @given(values)
 def test_key_order_and_the_form_of_a_number_do_not_matter(value: Any) -> None:
     assert canonical_json(shuffled(value)) == canonical_json(value)
+
+
+@given(values)
+def test_the_fast_forms_say_what_the_plain_ones_say(value: Any) -> None:
+    assert canonical_json(value, finite=True) == canonical_json(value)
+    assert compact_json(value) == json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+@pytest.mark.parametrize("value", [1e16, -0.0, 5e-324, 9007199254740994.0, 1.5e300, 2**70, "5.0", '\\"5.0', ["1e5,2.0"]])
+def test_numbers_and_strings_that_look_alike(value: Any) -> None:
+    for whole in (value, [value], {"a": value, '":1.0': [value, 2.0]}):
+        assert canonical_json(whole, finite=True) == canonical_json(whole)
 
 
 @given(values, values)
