@@ -7,7 +7,7 @@ from typing import Any
 
 from curate import plots
 from curate.report import Report
-from curate.stats import Summary, figure_rows
+from curate.stats import TURN_KINDS, Summary, figure_rows
 
 
 def funnel_rows(counts: Mapping[str, Any]) -> list[tuple[str, str, int, int]]:
@@ -52,11 +52,13 @@ def curation_report(counts: Mapping[str, Any], summary: Summary, damaged: Mappin
 
 
 def _plots(report: Report, summary: Summary) -> None:
-    tools = summary.calls.most_common(25)
+    frame = summary.frame
+    tools = list(summary.calls.items())[:25]
     report.plot("Calls by tool", plots.bars([name for name, _ in tools], [count for _, count in tools], xlabel="calls"))
-    turns = [(kind, count) for kind, count in summary.turns.most_common() if count]
+    counts = ((kind, int(frame[kind].sum())) for kind in TURN_KINDS)
+    turns = sorted(((kind, count) for kind, count in counts if count), key=lambda item: -item[1])
     report.plot(
         "Assistant turns by kind", plots.bars([k for k, _ in turns], [c for _, c in turns], xlabel="assistant turns")
     )
-    report.plot("Calls in a trajectory", plots.histogram(summary.calls_each, xlabel="calls"))
-    report.plot("Length of a trajectory", plots.histogram(summary.messages_each, xlabel="messages"))
+    report.plot("Calls in a trajectory", plots.histogram(frame["calls"].to_list(), xlabel="calls"))
+    report.plot("Length of a trajectory", plots.histogram(frame["messages"].to_list(), xlabel="messages"))

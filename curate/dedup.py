@@ -1,59 +1,40 @@
-"""Exact duplicates: the same dialogue recorded twice, whatever its call ids; near-duplicates build on this file."""
+"""Exact duplicates: the same dialogue recorded twice, whatever its call ids."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from curate.canonical import canonical_json, hash128
+from curate.canonical import hash128
 from curate.trajectory import Trajectory
 
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """One row that passed the filters, as far as duplicates are concerned; `index` is its place in the input."""
-
-    index: int
-    trajectory_id: str
-    key: str
-    reward: float | None
+if TYPE_CHECKING:
+    import polars as pl
 
 
 def exact_key(row: Trajectory) -> str:
     """Equal for two rows exactly if they say and call the same in the same world, ids of calls aside."""
-    said = [
-        [
-            message["role"],
-            message["content"],
-            message["content_json"],
-            message["reasoning_content"],
-            [[call["name"], call["arguments"]] for call in message["tool_calls"]],
-        ]
-        for message in row["messages"]
-    ]
-    return hash128(row["env_id"], row["initial_state_id"] or "", canonical_json(said))
+    parts = [row["env_id"], row["initial_state_id"] or ""]
+    for message in row["messages"]:
+        texts = (message["content"], message["content_json"], message["reasoning_content"])
+        held = "".join("-" if text is None else "+" for text in texts)
+        parts += [f"{message['role']}{held}{len(message['tool_calls'])}", *(text or "" for text in texts)]
+        for call in message["tool_calls"]:
+            parts += [call["name"], call["arguments"]]
+    return hash128(*parts)
 
 
-def exact_duplicates(candidates: Iterable[Candidate]) -> dict[int, str]:
+def exact_duplicates(rows: pl.DataFrame) -> pl.DataFrame:
     """Which rows go, and for the sake of which one.
 
+    Args:
+        rows: columns `index`, `trajectory_id`, `exact_key` and `reward` (null where there is none).
+
     Returns:
-        index -> trajectory_id of the row that is kept: the one with the best reward, then the first.
+        Columns `index` and `kept` (a trajectory_id): the row with the best reward is kept, then the first.
     """
-    kept: dict[str, Candidate] = {}
-    clusters: dict[str, list[Candidate]] = {}
-    for candidate in candidates:
-        clusters.setdefault(candidate.key, []).append(candidate)
-        best = kept.get(candidate.key)
-        if best is None or _outcome(candidate) > _outcome(best):
-            kept[candidate.key] = candidate
-    return {
-        member.index: kept[key].trajectory_id
-        for key, members in clusters.items()
-        for member in members
-        if member.index != kept[key].index
-    }
+    import polars as pl
 
-
-def _outcome(candidate: Candidate) -> float:
-    return float("-inf") if candidate.reward is None else candidate.reward
+    best_first = rows.sort("reward", "index", descending=[True, False], nulls_last=True)
+    first = pl.col("index", "trajectory_id").first().over("exact_key").name.prefix("first_")
+    repeated = best_first.with_columns(first).filter(pl.col("index") != pl.col("first_index"))
+    return repeated.select("index", kept="first_trajectory_id").sort("index")

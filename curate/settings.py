@@ -32,6 +32,7 @@ class CurateSettings:
         env_rules: YAML file of rules per env: stop message, failures, tool kinds, id fields, scopes.
         filter: thresholds.
         split: shares by task group.
+        workers: processes that read and judge; 0 is one a core. The output does not depend on it.
         skip_bad_files: keep the whole records of a file that cannot be read to its end.
         overwrite: replace OUT.
         config: YAML file of these settings; flags override it.
@@ -47,6 +48,7 @@ class CurateSettings:
     env_rules: Path | None = None
     filter: FilterSettings = field(default_factory=FilterSettings)
     split: SplitSettings = field(default_factory=SplitSettings)
+    workers: int = 0
     skip_bad_files: bool = False
     overwrite: bool = False
     config: Path | None = None

@@ -2,94 +2,129 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
 from curate.cli import out, parse, run
-from curate.env import DEFAULT_RULES, EnvRules, env_rules
-from curate.trajectory import SPLITS, Trajectory
-from curate.turns import ending, result_failed, turn_kind
+from curate.trajectory import SPLITS
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from curate.folder import DatasetFolder
 
 TURN_KINDS = ("final", "analysis", "announce", "silent")
-BYTES_PER_TOKEN = 4
-"""Rough size of a token of English or JSON; figures made with it are named `_est`."""
+_ROW_COLUMNS = ("env_id", "task_id", "task_group", "split", "reward")
+_LENGTHS = ("messages", "calls", "tokens")
+_BATCH_ROWS = 256
 
 
-@dataclass
 class Summary:
-    """Figures of a set, added up row by row."""
+    """Figures of a set, added up batch by batch.
 
-    trajectories: int = 0
-    messages: int = 0
-    calls: Counter[str] = field(default_factory=Counter)
-    failed_calls: int = 0
-    turns: Counter[str] = field(default_factory=Counter)
-    thoughts: Counter[str] = field(default_factory=Counter)
-    thinking_chars: int = 0
-    untrained_turns: int = 0
-    splits: Counter[str] = field(default_factory=Counter)
-    endings: Counter[str] = field(default_factory=Counter)
-    rewards: list[float] = field(default_factory=list)
-    tasks: set[tuple[str, str]] = field(default_factory=set)
-    groups: set[str] = field(default_factory=set)
-    envs: set[str] = field(default_factory=set)
-    calls_each: list[int] = field(default_factory=list)
-    messages_each: list[int] = field(default_factory=list)
+    Args:
+        estimated: whether tokens are estimated by size; the figures' names say so.
+    """
 
-    def add(self, row: Trajectory, rules: Mapping[str, EnvRules]) -> None:
-        """Take one row into account; `rules` by env say which results are failures."""
-        rule = rules.get(row["env_id"], DEFAULT_RULES)
-        self.trajectories += 1
-        self.messages += len(row["messages"])
-        self.messages_each.append(len(row["messages"]))
-        before = self.calls.total()
-        for message in row["messages"]:
-            self.calls.update(call["name"] for call in message["tool_calls"])
-            if message["role"] == "assistant":
-                self.turns[turn_kind(message)] += 1
-                self.thinking_chars += len(message["reasoning_content"] or "")
-                self.untrained_turns += not message["train"]
-            elif message["role"] == "tool":
-                self.failed_calls += result_failed(message, rule)
-        self.calls_each.append(self.calls.total() - before)
-        self.thoughts.update(thought["origin"] for thought in row["thinking"])
-        self.splits[row["split"] or "none"] += 1
-        self.endings[ending(row["messages"], rule)] += 1
-        if row["reward"] is not None:
-            self.rewards.append(row["reward"])
-        self.tasks.add((row["env_id"], row["task_id"]))
-        self.groups.add(row["task_group"])
-        self.envs.add(row["env_id"])
+    def __init__(self, *, estimated: bool = True) -> None:
+        self._suffix = "_est" if estimated else ""
+        self._batches: list[pl.DataFrame] = []
+        self._offered: dict[tuple[str, str], frozenset[str]] = {}
+
+    def add(self, rows: pl.DataFrame) -> None:
+        """Take rows into account.
+
+        Args:
+            rows: columns `env_id`, `task_id`, `task_group`, `split`, `reward`, `tools` (schemas, a JSON text) and
+                `facts` (of type `curate.facts.FACTS`).
+        """
+        for env_id, tools in rows.select("env_id", "tools").unique().iter_rows():
+            if (env_id, tools) not in self._offered:
+                self._offered[(env_id, tools)] = _tool_names(tools)
+        self._batches.append(rows.select(*_ROW_COLUMNS, "facts").unnest("facts"))
+
+    @cached_property
+    def frame(self) -> pl.DataFrame:
+        """One row a trajectory, its facts beside its ids; asked for when all rows are added."""
+        import polars as pl
+
+        return pl.concat(self._batches).with_columns(calls=pl.col("called").list.len().cast(pl.Int64))
+
+    @cached_property
+    def calls(self) -> dict[str, int]:
+        """Tool -> calls of it, commonest first."""
+        return _counts(self.frame["called"].explode(empty_as_null=False, keep_nulls=False))
 
     def figures(self) -> dict[str, Any]:
         """The figures as plain values, in the order in which they are shown."""
-        rows = max(self.trajectories, 1)
+        if not self._batches:
+            return {"trajectories": 0}
+        frame, est = self.frame, self._suffix
+        rows = max(frame.height, 1)
+        thinking = int(frame["thinking_tokens"].sum())
+        turns = {kind: int(frame[kind].sum()) for kind in TURN_KINDS}
+        splits = _counts(frame["split"].fill_null("none"))
+        rewards = frame["reward"].drop_nulls()
         return {
-            "trajectories": self.trajectories,
-            "envs": len(self.envs),
-            "tasks": len(self.tasks),
-            "task_groups": len(self.groups),
-            "messages": self.messages,
+            "trajectories": frame.height,
+            "envs": frame["env_id"].n_unique(),
+            "tasks": frame.select("env_id", "task_id").n_unique(),
+            "task_groups": frame["task_group"].n_unique(),
+            "messages": frame["messages"].sum(),
             "distinct_tools": len(self.calls),
-            "calls": self.calls.total(),
-            "calls_per_trajectory": round(self.calls.total() / rows, 3),
-            "failed_calls": self.failed_calls,
-            "turns": {kind: self.turns[kind] for kind in TURN_KINDS},
-            "untrained_turns": self.untrained_turns,
-            "thoughts": dict(sorted(self.thoughts.items())),
-            "thinking_tokens_per_trajectory_est": round(self.thinking_chars / BYTES_PER_TOKEN / rows, 1),
-            "endings": dict(sorted(self.endings.items())),
-            "mean_reward": round(sum(self.rewards) / len(self.rewards), 4) if self.rewards else None,
-            "splits": {name: self.splits[name] for name in (*SPLITS, "none") if self.splits[name]},
+            **self._coverage(),
+            "calls": frame["calls"].sum(),
+            "calls_per_trajectory": round(int(frame["calls"].sum()) / rows, 3),
+            "failed_calls": frame["failed_calls"].sum(),
+            "turns": turns,
+            "untrained_turns": frame["untrained_turns"].sum(),
+            "thoughts": dict(sorted(_counts(frame["thoughts"].explode(empty_as_null=False, keep_nulls=False)).items())),
+            f"thinking_tokens_per_trajectory{est}": round(thinking / rows, 1),
+            f"thinking_tokens_per_turn{est}": round(
+                int(frame["thinking_tokens"].sum()) / max(sum(turns.values()), 1), 1
+            ),
+            f"tokens{est}": frame["tokens"].sum(),
+            **{f"{name}_spread{est if name == 'tokens' else ''}": _spread(frame[name]) for name in _LENGTHS},
+            "endings": dict(sorted(_counts(frame["ending"]).items())),
+            "mean_reward": _mean(rewards),
+            "splits": {name: splits[name] for name in (*SPLITS, "none") if name in splits},
         }
+
+    def _coverage(self) -> dict[str, Any]:
+        """How many of the tools that are on offer are ever called; tools of two envs are two tools."""
+        called = set(self.frame.select("env_id", "called").explode("called").drop_nulls().unique().iter_rows())
+        offered = {(env_id, name) for (env_id, _), names in self._offered.items() for name in names}
+        share = round(len(offered & called) / len(offered), 4) if offered else None
+        return {"offered_tools": len(offered), "offered_tools_called": share}
+
+
+def _counts(values: pl.Series) -> dict[str, int]:
+    """Value -> how often, commonest first, then by name."""
+    return dict(sorted(values.value_counts().iter_rows(), key=lambda item: (-item[1], item[0])))
+
+
+def _mean(values: pl.Series) -> float | None:
+    return round(sum(values.to_list()) / len(values), 4) if len(values) else None
+
+
+def _spread(values: pl.Series) -> dict[str, int]:
+    """Median, 95th percentile and maximum."""
+    if values.is_empty():
+        return {}
+    quantiles = (("median", 0.5), ("p95", 0.95), ("max", 1.0))
+    return {name: int(values.quantile(at, "nearest") or 0) for name, at in quantiles}
+
+
+def _tool_names(tools: str | None) -> frozenset[str]:
+    import orjson
+
+    return frozenset(tool["function"]["name"] for tool in orjson.loads(tools or "[]"))
 
 
 def figure_rows(figures: Mapping[str, Any]) -> list[tuple[str, str | int | float | None]]:
@@ -106,12 +141,29 @@ def figure_rows(figures: Mapping[str, Any]) -> list[tuple[str, str | int | float
 
 def summarise(folder: DatasetFolder, table: str = "trajectories") -> Summary:
     """Figures of one table of a folder; the env rules are those that the folder was curated with."""
+    import polars as pl
+    import pyarrow as pa
+
+    from curate.facts import FACTS
+    from curate.schema import TRAJECTORY
+
     summary = Summary()
+    rows = _with_facts(folder, table)
+    schema = pa.schema([*(TRAJECTORY.field(name) for name in (*_ROW_COLUMNS, "tools")), pa.field("facts", FACTS)])
+    while batch := list(itertools.islice(rows, _BATCH_ROWS)):
+        summary.add(pl.DataFrame(pa.Table.from_pylist(batch, schema=schema)))
+    return summary
+
+
+def _with_facts(folder: DatasetFolder, table: str) -> Iterator[dict[str, Any]]:
+    from curate.env import DEFAULT_RULES, env_rules
+    from curate.facts import facts_of
+
     rules = env_rules(folder.manifest.inherited("env_rules"))
     for row in folder.rows(table):
         if row["messages"] is not None:  # else a record of which no trajectory could be made
-            summary.add(row, rules)  # type: ignore[arg-type]
-    return summary
+            facts = facts_of(row, rules.get(row["env_id"], DEFAULT_RULES))  # type: ignore[arg-type]
+            yield {**{name: row[name] for name in (*_ROW_COLUMNS, "tools")}, "facts": facts}
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -15,6 +18,7 @@ from curate.manifest import Shard, sha256_file
 MAX_GROUP_ROWS = 1_000
 MAX_GROUP_BYTES = 32 * 2**20
 MAX_SHARD_BYTES = 512 * 2**20
+_ROWS_AT_ONCE = 64
 
 
 class TableWriter:
@@ -25,7 +29,8 @@ class TableWriter:
         self.schema = schema
         self.shards: list[Shard] = []
         self._root = root
-        self._pending: list[Mapping[str, Any]] = []
+        self._pending: list[pa.Table] = []
+        self._pending_rows = 0
         self._pending_bytes = 0
         self._writer: pq.ParquetWriter | None = None
         self._written = 0
@@ -33,18 +38,32 @@ class TableWriter:
 
     def write(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Append rows; they are grouped here, so callers may pass as many or as few as they have."""
-        for row in rows:
-            size = _size(row)
-            if self._pending and (len(self._pending) >= MAX_GROUP_ROWS or self._pending_bytes + size > MAX_GROUP_BYTES):
+        iterator = iter(rows)
+        while some := list(itertools.islice(iterator, _ROWS_AT_ONCE)):
+            self.write_table(pa.Table.from_pylist(some, schema=self.schema))
+
+    def write_table(self, table: pa.Table) -> None:
+        """Append the rows of a table of the same schema; the files do not depend on how rows were cut into tables."""
+        start = 0
+        for end, size in enumerate(row_bytes(table).tolist()):
+            full = self._pending_rows >= MAX_GROUP_ROWS or self._pending_bytes + size > MAX_GROUP_BYTES
+            if full and self._pending_rows:
+                self._take(table.slice(start, end - start))
+                start = end
                 self._flush()
-            self._pending.append(row)
+            self._pending_rows += 1
             self._pending_bytes += size
+        self._take(table.slice(start))
 
     def close(self) -> None:
         """Write what is pending; an empty table still gets one shard, so that its schema is known."""
-        if self._pending or not self.shards:
+        if self._pending_rows or not self.shards:
             self._flush()
         self._roll()
+
+    def _take(self, table: pa.Table) -> None:
+        if table.num_rows:
+            self._pending.append(table)
 
     def _flush(self) -> None:
         if self._writer is not None and self._written + self._pending_bytes > MAX_SHARD_BYTES:
@@ -54,11 +73,10 @@ class TableWriter:
                 self._path, self.schema, compression="zstd", write_page_index=True, store_schema=True
             )
         if self._pending:
-            table = pa.Table.from_pylist(self._pending, schema=self.schema)
-            self._writer.write_table(table, row_group_size=MAX_GROUP_ROWS)
-        self._rows += len(self._pending)
+            self._writer.write_table(pa.concat_tables(self._pending).combine_chunks(), row_group_size=MAX_GROUP_ROWS)
+        self._rows += self._pending_rows
         self._written += self._pending_bytes
-        self._pending, self._pending_bytes = [], 0
+        self._pending, self._pending_rows, self._pending_bytes = [], 0, 0
 
     def _roll(self) -> None:
         if self._writer is None:
@@ -75,12 +93,39 @@ class TableWriter:
         return self._root / f"{self.name}-{len(self.shards):05d}.parquet"
 
 
-def _size(value: Any) -> int:
-    """Bytes of text and blobs below `value`, near enough to bound a row group."""
-    if isinstance(value, str):
-        return len(value) if value.isascii() else len(value.encode())
-    if isinstance(value, dict):
-        return sum(map(_size, value.values()))
-    if isinstance(value, list):
-        return sum(map(_size, value))
-    return len(value) if isinstance(value, bytes) else 8
+def row_bytes(table: pa.Table) -> npt.NDArray[np.int64]:
+    """Bytes of text, blobs and numbers of each row, shape (rows,) int64; near enough to bound a row group."""
+    total = np.zeros(table.num_rows, dtype=np.int64)
+    for column in table.columns:
+        parts = [_value_bytes(chunk) for chunk in column.chunks]
+        if parts:
+            total += np.concatenate(parts)
+    return total
+
+
+def _value_bytes(array: pa.Array[Any]) -> npt.NDArray[np.int64]:
+    kind = array.type
+    if pa.types.is_struct(kind):
+        fields: list[pa.Array[Any]] = array.flatten()  # type: ignore[attr-defined]
+        return np.asarray(np.sum([_value_bytes(item) for item in fields], axis=0, dtype=np.int64))
+    offsets = _offsets(array)
+    if offsets is None:
+        return np.full(len(array), 8, dtype=np.int64)
+    if not pa.types.is_list(kind):
+        return np.diff(offsets)
+    values: pa.Array[Any] = array.values  # type: ignore[attr-defined]
+    inside = np.zeros(len(values) + 1, dtype=np.int64)
+    np.cumsum(_value_bytes(values), out=inside[1:])
+    return np.asarray(inside[offsets[1:]] - inside[offsets[:-1]])
+
+
+def _offsets(array: pa.Array[Any]) -> npt.NDArray[np.int64] | None:
+    """Where each value of a list, text or blob begins and ends in its buffer; None for other types."""
+    kind = array.type
+    if not (pa.types.is_list(kind) or pa.types.is_string(kind) or pa.types.is_binary(kind)):
+        return None
+    buffer = array.buffers()[1]
+    if buffer is None or not len(array):
+        return np.zeros(len(array) + 1, dtype=np.int64)
+    found = np.frombuffer(memoryview(buffer), dtype=np.int32, count=len(array) + 1, offset=4 * array.offset)
+    return np.asarray(found, dtype=np.int64)

@@ -47,6 +47,16 @@ class Shape:
             for item in value:
                 self.items.add(item)
 
+    def merge(self, other: Shape) -> None:
+        """Take in what another shape has seen."""
+        self.types.update(other.types)
+        for key, shape in other.properties.items():
+            if key in self.properties or len(self.properties) <= MAX_PROPERTIES:
+                self.properties.setdefault(key, Shape()).merge(shape)
+        if other.items is not None:
+            self.items = self.items or Shape()
+            self.items.merge(other.items)
+
     def schema(self) -> dict[str, Any]:
         """JSON Schema of what was seen; types in less than 1 % of the values are left out as slips."""
         usual = {kind for kind, seen in self.types.items() if seen >= RARE_TYPE_SHARE * self.count}
@@ -121,6 +131,17 @@ def gather(rows: Iterable[Trajectory]) -> EnvTools:
                 if arguments is not None:
                     evidence.arguments.add(arguments)
     return found
+
+
+def merged(parts: Iterable[EnvTools]) -> EnvTools:
+    """The evidence of several parts of an input together, in their order."""
+    whole: EnvTools = {}
+    for part in parts:
+        for env_id, tools in part.items():
+            known = whole.setdefault(env_id, {})
+            for name, evidence in tools.items():
+                known.setdefault(name, ToolEvidence()).arguments.merge(evidence.arguments)
+    return whole
 
 
 def schemas(tools: Mapping[str, ToolEvidence]) -> list[dict[str, Any]]:

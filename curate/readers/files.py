@@ -58,11 +58,22 @@ def read_records(path: Path) -> Iterator[RawRecord]:
     if kind_of(path) == "parquet":
         yield from _parquet(path)
         return
+    for row, raw in enumerate(record_texts(path)):
+        yield parse_record(row, raw)
+
+
+def record_texts(path: Path) -> Iterator[bytes]:
+    """The texts of the records of a JSON file, not yet parsed, in order.
+
+    Raises:
+        InputError: as `read_records`.
+    """
     row = -1
     try:
         with _open(path) as stream:
-            for row, raw in enumerate(_json_texts(stream, path)):
-                yield parse_record(row, raw)
+            for text in _json_texts(stream, path):
+                row += 1
+                yield text
     except _DAMAGE as error:
         place = f"after record {row}" if row >= 0 else "before its first record ends"
         raise InputError(

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from curate.readers.messages import openai_messages
-from curate.readers.raw import RawTrajectory, read_tools, take_facts
+from curate.readers.raw import Assemble, RawTrajectory, read_tools, take_facts
 
 
 class OpenAIChat:
     """Records of `{"messages": [...], "tools": [...], ...}`."""
 
     name = "openai_chat"
+    assemble: Assemble | None = None
 
     def matches(self, record: Mapping[str, Any]) -> float:
         """Sure if the first message has a role."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from curate.canonical import parse_json
 from curate.errors import RecordError
 from curate.trajectory import Message
+
+if TYPE_CHECKING:
+    from curate.readers.files import RawRecord
 
 
 @dataclass(slots=True)
@@ -36,10 +39,15 @@ class RawTrajectory:
     metadata: dict[str, Any] = field(default_factory=dict)
 
 
+Assemble: TypeAlias = "Callable[[Iterator[RawRecord]], Iterator[RawRecord]]"
+
+
 class Format(Protocol):
     """A reader of one format; `matches` looks at the shape of one record only."""
 
     name: str
+    assemble: Assemble | None
+    """Makes one record a trajectory where a file is laid out otherwise."""
 
     def matches(self, record: Mapping[str, Any]) -> float:
         """How sure it is that the record is of this format, 0 to 1."""

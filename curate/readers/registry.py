@@ -14,7 +14,8 @@ from curate.readers.tau_bench import TauBench
 if TYPE_CHECKING:
     from curate.readers.files import RawRecord
 
-FORMATS: dict[str, Format] = {reader.name: reader for reader in (OpenAIChat(), TauBench(), ShareGPT())}
+_READERS: tuple[Format, ...] = (OpenAIChat(), TauBench(), ShareGPT())
+FORMATS: dict[str, Format] = {reader.name: reader for reader in _READERS}
 LOOK_AT = 20
 """Records looked at to choose a format."""
 

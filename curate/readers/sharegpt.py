@@ -9,7 +9,7 @@ from typing import Any
 from curate.canonical import json_object, parse_json, parse_literal
 from curate.errors import RecordError
 from curate.readers.messages import message, split_think, tool_call
-from curate.readers.raw import RawTrajectory, read_tools, take_facts
+from curate.readers.raw import Assemble, RawTrajectory, read_tools, take_facts
 from curate.trajectory import Message, ToolCall
 
 _ROLES = {
@@ -36,6 +36,7 @@ class ShareGPT:
     """Records of `{"conversations": [{"from": ..., "value": ...}], ...}`."""
 
     name = "sharegpt"
+    assemble: Assemble | None = None
 
     def matches(self, record: Mapping[str, Any]) -> float:
         """Sure if the first turn has a `from`."""

@@ -55,7 +55,9 @@ def test_the_fast_forms_say_what_the_plain_ones_say(value: Any) -> None:
     assert compact_json(value) == json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
-@pytest.mark.parametrize("value", [1e16, -0.0, 5e-324, 9007199254740994.0, 1.5e300, 2**70, "5.0", '\\"5.0', ["1e5,2.0"]])
+@pytest.mark.parametrize(
+    "value", [1e16, -0.0, 5e-324, 9007199254740994.0, 1.5e300, 2**70, "5.0", '\\"5.0', ["1e5,2.0"]]
+)
 def test_numbers_and_strings_that_look_alike(value: Any) -> None:
     for whole in (value, [value], {"a": value, '":1.0': [value, 2.0]}):
         assert canonical_json(whole, finite=True) == canonical_json(whole)

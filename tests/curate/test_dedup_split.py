@@ -5,11 +5,12 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curate.dedup import Candidate, exact_duplicates, exact_key
+from curate.dedup import exact_duplicates, exact_key
 from curate.errors import UsageError
 from curate.normalise import Input, normalise
 from curate.readers.openai_chat import OpenAIChat
@@ -53,21 +54,31 @@ def test_another_world_or_start_is_no_duplicate(make_chat: Make) -> None:
     assert exact_key({**row, "initial_state_id": "s1"}) != exact_key(row)
 
 
+def duplicates(*rows: tuple[str, str, float | None]) -> dict[int, str]:
+    """index -> kept, of rows of (trajectory_id, exact_key, reward)."""
+    schema = {"trajectory_id": pl.String, "exact_key": pl.String, "reward": pl.Float32}
+    frame = pl.DataFrame(rows, schema=schema, orient="row").with_columns(index=pl.int_range(pl.len()))
+    return dict(exact_duplicates(frame).iter_rows())
+
+
 def test_the_best_outcome_is_kept_then_the_first() -> None:
     rewards = [None, 0.0, 1.0, 1.0]
-    candidates = [Candidate(n, f"id{n}", "k", reward) for n, reward in enumerate(rewards)]
-    assert exact_duplicates(candidates) == {0: "id2", 1: "id2", 3: "id2"}
-    assert exact_duplicates([Candidate(0, "a", "k", None), Candidate(1, "b", "k", None)]) == {1: "a"}
-    assert exact_duplicates([Candidate(0, "a", "k", None), Candidate(1, "b", "l", None)]) == {}
+    assert duplicates(*((f"id{n}", "k", reward) for n, reward in enumerate(rewards))) == {
+        0: "id2",
+        1: "id2",
+        3: "id2",
+    }
+    assert duplicates(("a", "k", None), ("b", "k", None)) == {1: "a"}
+    assert duplicates(("a", "k", None), ("b", "j", None)) == {}
+    assert duplicates() == {}
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.none() | st.sampled_from([0.0, 0.5, 1.0])), max_size=12))
 def test_one_row_of_each_dialogue_stays(items: list[tuple[str, float | None]]) -> None:
-    candidates = [Candidate(n, f"id{n}", key, reward) for n, (key, reward) in enumerate(items)]
-    gone = exact_duplicates(candidates)
-    kept = [candidate for candidate in candidates if candidate.index not in gone]
-    assert sorted(candidate.key for candidate in kept) == sorted({key for key, _ in items})
-    assert set(gone.values()) <= {candidate.trajectory_id for candidate in kept}
+    gone = duplicates(*((f"id{n}", key, reward) for n, (key, reward) in enumerate(items)))
+    kept = {f"id{n}": key for n, (key, _) in enumerate(items) if n not in gone}
+    assert sorted(kept.values()) == sorted({key for key, _ in items})
+    assert set(gone.values()) <= kept.keys()
 
 
 groups = [f"group-{n}" for n in range(5_000)]

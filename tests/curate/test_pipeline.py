@@ -14,6 +14,7 @@ import pytest
 
 from curate import pipeline
 from curate import spool as spool_module
+from curate.digest import Digest
 from curate.folder import DatasetFolder
 
 Make = Callable[..., dict[str, Any]]
@@ -313,28 +314,44 @@ def test_a_resumed_run_does_not_read_its_inputs_again(
     def read_again(*_: Any) -> None:
         raise AssertionError("the input was read again")
 
-    monkeypatch.setattr(spool_module, "read_records", read_again)
+    monkeypatch.setattr(spool_module, "record_texts", read_again)
     assert run(path, "--out", out) == 0
     assert tree(out) == tree(tmp_path / "whole")
     assert litter(out) == set()
 
 
-def test_a_half_written_spool_is_written_again(
+def test_chunks_that_are_done_are_not_digested_again(
     tmp_path: Path, make_chat: Make, jsonl: Write, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, out = jsonl([make_chat(n) for n in range(5)]), tmp_path / "out"
-    line = spool_module._line
+    monkeypatch.setattr(spool_module, "CHUNK_RECORDS", 2)
+    assert run(path, "--workers", 1, "--out", tmp_path / "whole") == 0
+    seen: list[int] = []
+    digest = Digest.__call__
 
-    def stop(record: Any, *rest: Any) -> bytes:
-        if record.row == 3:
+    def stop(self: Digest, chunk: Any) -> str:
+        seen.append(chunk.first_row)
+        if seen == [0, 2, 4]:
             raise KeyboardInterrupt
-        return line(record, *rest)
+        return digest(self, chunk)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(spool_module, "_line", stop)
-        assert run(path, "--out", out) == 130
-    assert run(path, "--out", out) == 0
-    assert len(kept(out)) == 5
+    monkeypatch.setattr(Digest, "__call__", stop)
+    assert run(path, "--workers", 1, "--out", out) == 130
+    assert run(path, "--workers", 1, "--out", out) == 0
+    assert seen == [0, 2, 4, 4]
+    assert tree(out) == tree(tmp_path / "whole")
+
+
+def test_workers_and_chunks_do_not_change_a_byte(
+    tmp_path: Path, make_chat: Make, jsonl: Write, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = jsonl([make_chat(n % 7) for n in range(20)] + [{"messages": 3}, make_chat(3, tools=[])])
+    assert run(path, "--out", tmp_path / "one") == 0
+    monkeypatch.setattr(spool_module, "CHUNK_RECORDS", 3)
+    assert run(path, "--workers", 1, "--out", tmp_path / "chunks") == 0
+    assert run(path, "--workers", 2, "--out", tmp_path / "two") == 0
+    assert tree(tmp_path / "chunks") == tree(tmp_path / "one")
+    assert tree(tmp_path / "two") == tree(tmp_path / "one")
 
 
 # --- wrong calls
