@@ -52,13 +52,22 @@ def canonical_json(value: Any, *, finite: bool = False) -> str:
     return json.dumps(_integral(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
-def compact_json(value: Any) -> str:
-    """JSON text without spaces, keys in the order given: how parsed values are stored."""
+def compact_json(value: Any, *, finite: bool = False) -> str:
+    """JSON text without spaces, keys in the order given: how parsed values are stored.
+
+    Args:
+        value: what JSON can hold.
+        finite: as of `canonical_json`.
+
+    Raises:
+        ValueError: if the value holds a NaN or an infinity.
+        TypeError: if it holds what is no JSON.
+    """
     try:
         text = orjson.dumps(value, option=_PLAIN)
     except orjson.JSONEncodeError:
         text = None
-    if text is None or _DOUBTFUL.search(text):
+    if text is None or _EXPONENT.search(text) or (not finite and b"null" in text):
         return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return text.decode()
 
@@ -249,8 +258,6 @@ _SORTED = _PLAIN | orjson.OPT_SORT_KEYS
 _POINT = re.compile(rb"\.(?<=[0-9]\.)[0-9]+")
 _EXPONENT = re.compile(rb"e(?<=[0-9]e)[-+0-9]")
 _HEAD = re.compile(rb"-?[0-9]+\Z")
-# Where orjson and json may differ: the exponent of a very large or small float, and a null that was a NaN.
-_DOUBTFUL = re.compile(rb"e(?<=[0-9]e)[-+0-9]|null")
 
 
 def _refuse(token: str) -> float:

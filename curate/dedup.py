@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import orjson
+
 from curate.canonical import hash128
 from curate.trajectory import Trajectory
 
@@ -13,14 +15,17 @@ if TYPE_CHECKING:
 
 def exact_key(row: Trajectory) -> str:
     """Equal for two rows exactly if they say and call the same in the same world, ids of calls aside."""
-    parts = [row["env_id"], row["initial_state_id"] or ""]
-    for message in row["messages"]:
-        texts = (message["content"], message["content_json"], message["reasoning_content"])
-        held = "".join("-" if text is None else "+" for text in texts)
-        parts += [f"{message['role']}{held}{len(message['tool_calls'])}", *(text or "" for text in texts)]
-        for call in message["tool_calls"]:
-            parts += [call["name"], call["arguments"]]
-    return hash128(*parts)
+    said = [
+        (
+            message["role"],
+            message["content"],
+            message["content_json"],
+            message["reasoning_content"],
+            [(call["name"], call["arguments"]) for call in message["tool_calls"]],
+        )
+        for message in row["messages"]
+    ]
+    return hash128(orjson.dumps((row["env_id"], row["initial_state_id"], said)))
 
 
 def exact_duplicates(rows: pl.DataFrame) -> pl.DataFrame:

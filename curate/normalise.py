@@ -54,12 +54,12 @@ def normalise(raw: RawTrajectory, record: Mapping[str, Any], row: int, given: In
     messages = raw.messages
     mark_pairs(messages)
     _mark_requestors(messages)
-    tools = compact_json(raw.tools) if raw.tools else None
+    tools = compact_json(raw.tools, finite=True) if raw.tools else None
     env_id = given.env or raw.env_id or given.source
     task_id = raw.task_id or "auto:" + hash128(_first_user_text(messages))[:16]
     try:
         row_out = Trajectory(
-            trajectory_id=hash128(given.source, canonical_json(record)),
+            trajectory_id=hash128(given.source, canonical_json(record, finite=True)),
             content_hash=content_hash(messages, tools),
             source=given.source,
             source_row=row,

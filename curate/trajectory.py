@@ -127,7 +127,7 @@ def content_hash(messages: Iterable[Message], recorded_tools: str | None) -> str
             files of a run, and adding a file must not orphan labels.
     """
     picked: list[dict[str, Any]] = [{key: message[key] for key in HASHED_MESSAGE_KEYS} for message in messages]  # type: ignore[literal-required]
-    return hash128(canonical_json(picked), recorded_tools or "")
+    return hash128(canonical_json(picked, finite=True), recorded_tools or "")
 
 
 def rehash(row: Trajectory) -> Trajectory:
