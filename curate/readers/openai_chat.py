@@ -13,6 +13,7 @@ class OpenAIChat:
     """Records of `{"messages": [...], "tools": [...], ...}`."""
 
     name = "openai_chat"
+    assemble = None
 
     def matches(self, record: Mapping[str, Any]) -> float:
         """Sure if the first message has a role."""

@@ -36,6 +36,7 @@ class ShareGPT:
     """Records of `{"conversations": [{"from": ..., "value": ...}], ...}`."""
 
     name = "sharegpt"
+    assemble = None
 
     def matches(self, record: Mapping[str, Any]) -> float:
         """Sure if the first turn has a `from`."""

@@ -16,6 +16,7 @@ class TauBench:
     """Records with a `traj`; the task statement is `info.task`."""
 
     name = "tau_bench"
+    assemble = None
 
     def matches(self, record: Mapping[str, Any]) -> float:
         """Sure if there is a `traj` beside a `task_id`."""
