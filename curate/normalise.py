@@ -19,12 +19,13 @@ class Input:
     """One input file and what the user says of it.
 
     Attributes:
-        path: where it is now; never part of the data.
-        source: its logical name.
+        path: where it is now, or the name of a Hub dataset; never part of the data.
+        source: its logical name, shared by all files of a folder or pattern.
         env: the world its tool names live in; None takes what the records say, else the source.
         license: what may be done with it; None takes what the records say.
         format: name of a format; None to look.
         group: dotted path of the field that tells tasks apart, e.g. `info.task`; None for the format's own.
+        file: its name inside the folder or pattern that the user named; the row's metadata has it as `source_file`.
     """
 
     path: str
@@ -33,6 +34,7 @@ class Input:
     license: str | None = None
     format: str | None = None
     group: str | None = None
+    file: str | None = None
 
 
 def normalise(raw: RawTrajectory, record: Mapping[str, Any], row: int, given: Input) -> Trajectory:
@@ -78,7 +80,7 @@ def normalise(raw: RawTrajectory, record: Mapping[str, Any], row: int, given: In
             weight=1.0,
             evidence=[],
             parent=None,
-            metadata=compact_json(raw.metadata),
+            metadata=compact_json(raw.metadata | ({"source_file": given.file} if given.file else {})),
         )
     except UnicodeEncodeError as error:
         raise RecordError("lone_surrogate", "half of a UTF-16 pair cannot be stored") from error

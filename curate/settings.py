@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ import tyro
 from curate.errors import UsageError
 from curate.filters import FilterSettings
 from curate.normalise import Input
-from curate.readers.paths import default_source, kind_of
+from curate.readers.expand import expand
+from curate.readers.paths import is_hub
 from curate.readers.registry import format_named
 from curate.split import SplitSettings
 
@@ -22,9 +23,11 @@ class CurateSettings:
     """Settings of one run.
 
     Attributes:
-        inputs: raw files (JSON, JSONL, Parquet; .gz, .zst), or one inputs.yaml: a list of {path, source, env, ...}.
+        inputs: raw files (JSON, JSONL, .traj, Parquet, Arrow; .gz, .zst), folders of such, quoted patterns like
+            "runs/*.jsonl", saved `datasets` folders, hub:ORG/NAME[@REVISION][:CONFIG][:SPLIT]; or one inputs.yaml: a
+            list of {path, source, env, ...}.
         out: the dataset folder to write.
-        source: logical names, one for all inputs or one each; default the files' stems.
+        source: logical names, one for all inputs or one each; default the files' stems, the folders' names.
         env: worlds in which tool names and state live, one for all or one each; default the source.
         license: licences of the inputs, one for all or one each.
         format: names of formats, one for all or one each; default by the records' shape.
@@ -58,7 +61,7 @@ _COLUMNS = ("source", "env", "license", "format")
 
 
 def resolve_inputs(settings: CurateSettings) -> list[Input]:
-    """What is read, with the name, world and licence of each.
+    """What is read, with the name, world and licence of each; the files of one folder or pattern share a source.
 
     Raises:
         UsageError: for a missing file, a flag given for some inputs only, an unknown format, or two inputs of one name.
@@ -67,32 +70,31 @@ def resolve_inputs(settings: CurateSettings) -> list[Input]:
     if not paths:
         raise UsageError("no input files; give at least one, e.g. traces.jsonl.gz")
     if len(paths) == 1 and paths[0].suffix in (".yaml", ".yml"):
-        inputs = _from_yaml(paths[0])
+        named = _from_yaml(paths[0])
         given_twice = [name for name in _COLUMNS if getattr(settings, name)] + ["group"] * (settings.group is not None)
         if given_twice:
             raise UsageError(f"--{given_twice[0]} says nothing beside {paths[0]}; write it there, input by input")
     else:
         columns = {name: _each(getattr(settings, name), len(paths), name) for name in _COLUMNS}
-        inputs = [
-            Input(
-                path=str(path),
-                source=columns["source"][index] or default_source(path),
-                env=columns["env"][index],
-                license=columns["license"][index],
-                format=columns["format"][index],
-                group=settings.group,
-            )
+        named = [
+            {"path": path, "group": settings.group, **{name: columns[name][index] for name in _COLUMNS}}
             for index, path in enumerate(paths)
         ]
-    for given in inputs:
-        kind_of(Path(given.path))
-        if given.format is not None:
-            format_named(given.format)
-    names = [given.source for given in inputs]
+    expanded = [_expanded(given) for given in named]
+    names = [inputs[0].source for inputs in expanded]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise UsageError(f"two inputs have the name {twice[0]!r}, on which their ids rest; give each its own --source")
-    return inputs
+    return [given for inputs in expanded for given in inputs]
+
+
+def _expanded(named: Mapping[str, Any]) -> list[Input]:
+    """One input as the user names it: a file, or all files of a folder or pattern, which share its name."""
+    if named["format"] is not None:
+        format_named(named["format"])
+    source, files = expand(named["path"])
+    facts = {key: named[key] for key in ("env", "license", "format", "group")}
+    return [Input(path=str(item.path), file=item.file, source=named["source"] or source, **facts) for item in files]
 
 
 def _each(given: Sequence[str], count: int, flag: str) -> list[str | None]:
@@ -105,7 +107,7 @@ def _each(given: Sequence[str], count: int, flag: str) -> list[str | None]:
     raise UsageError(f"--{flag} has {len(given)} values for {count} inputs; give one for all, or one each")
 
 
-def _from_yaml(path: Path) -> list[Input]:
+def _from_yaml(path: Path) -> list[dict[str, Any]]:
     import yaml
 
     try:
@@ -117,9 +119,9 @@ def _from_yaml(path: Path) -> list[Input]:
     return [_entry(item, path, index) for index, item in enumerate(body)]
 
 
-def _entry(item: Any, path: Path, index: int) -> Input:
+def _entry(item: Any, path: Path, index: int) -> dict[str, Any]:
     place = f"{path}: input {index}"
-    known = [field.name for field in fields(Input)]
+    known = ["path", *_COLUMNS, "group"]
     if not isinstance(item, dict) or not isinstance(item.get("path"), str):
         raise UsageError(f"{place} has no path")
     unknown = sorted(set(map(str, item)) - set(known))
@@ -128,5 +130,5 @@ def _entry(item: Any, path: Path, index: int) -> Input:
     wrong = [key for key, value in item.items() if value is not None and not isinstance(value, str)]
     if wrong:
         raise UsageError(f"{place}: {wrong[0]} must be a text")
-    file = path.parent / item["path"]
-    return Input(**{**item, "path": str(file), "source": item.get("source") or default_source(file)})
+    here = Path(item["path"])
+    return {**dict.fromkeys(known), **item, "path": here if is_hub(here) else path.parent / here}

@@ -12,6 +12,8 @@ from curate.readers.raw import RawTrajectory
 from curate.trajectory import ROLES, Message, ToolCall
 
 _ROLE_NAMES = {"function": "tool", "human": "user", "ai": "assistant"}
+KNOWN_ROLES = frozenset((*ROLES, *_ROLE_NAMES))
+"""The roles of OpenAI chat, and other names of theirs."""
 _THINK = re.compile(r"\A\s*<think>(.*?)</think>\s*", re.DOTALL)
 _REASONING_KEYS = ("reasoning_content", "reasoning", "thinking")
 _KNOWN_KEYS = frozenset(
@@ -51,20 +53,30 @@ def tool_call(call_id: str | None, name: str, arguments: Any) -> ToolCall:
     return ToolCall(id=call_id, name=name, arguments=text, args_status=parse_arguments(text)[1])
 
 
+def objects(items: Any, place: str) -> list[Mapping[str, Any]]:
+    """A list of objects.
+
+    Raises:
+        RecordError: naming what is none.
+    """
+    if not isinstance(items, list):
+        raise RecordError("wrong_type", f"{place} is {type(items).__name__}, not a list")
+    for index, item in enumerate(items):
+        if not isinstance(item, Mapping):
+            raise RecordError("wrong_type", f"{place}[{index}] is {type(item).__name__}, not an object")
+    return items
+
+
 def openai_messages(items: Any) -> RawTrajectory:
     """A list of OpenAI chat messages in our form.
 
     Raises:
         RecordError: naming the message and the field that is wrong.
     """
-    if not isinstance(items, list):
-        raise RecordError("wrong_type", f"messages is {type(items).__name__}, not a list")
     raw = RawTrajectory(messages=[])
     extras: dict[str, Any] = {}
-    for index, item in enumerate(items):
+    for index, item in enumerate(objects(items, "messages")):
         place = f"messages[{index}]"
-        if not isinstance(item, Mapping):
-            raise RecordError("wrong_type", f"{place} is {type(item).__name__}, not an object")
         read = _openai_message(item, place)
         if read["role"] == "assistant" and read["reasoning_content"] is None:
             recorded = split_think(read)

@@ -1,17 +1,29 @@
-"""What a format module hands on: messages in our form, and the facts that the source states about the trajectory."""
+"""What readers hand on: records as they stand in a file, and trajectories in our form with the facts of the source."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
-from curate.canonical import parse_json
+from curate.canonical import compact_json, parse_json
 from curate.errors import RecordError
 from curate.trajectory import Message
 
-if TYPE_CHECKING:
-    from curate.readers.files import RawRecord
+
+@dataclass(frozen=True, slots=True)
+class RawRecord:
+    """One record: its row in the file, its value or the reason it has none, and its bytes (none in Parquet)."""
+
+    row: int
+    value: Any = None
+    problem: str | None = None
+    detail: str = ""
+    raw: bytes | None = None
+
+
+Assemble: TypeAlias = Callable[[Iterator[RawRecord]], Iterator[RawRecord]]
+"""Makes one record a trajectory of a file's records; problems pass through, all rows are numbered anew."""
 
 
 @dataclass(slots=True)
@@ -39,15 +51,21 @@ class RawTrajectory:
     metadata: dict[str, Any] = field(default_factory=dict)
 
 
-Assemble: TypeAlias = "Callable[[Iterator[RawRecord]], Iterator[RawRecord]]"
-
-
 class Format(Protocol):
-    """A reader of one format; `matches` looks at the shape of one record only."""
+    """A reader of one format; `matches` looks at the shape of one record only.
+
+    Attributes:
+        name: what `--format` and reports call it.
+        assemble: for formats where a trajectory is not one record of the file; None where it is. `matches` sees the
+            file's records, `convert` the assembled ones.
+    """
 
     name: str
-    assemble: Assemble | None
-    """Makes one record a trajectory where a file is laid out otherwise."""
+
+    @property
+    def assemble(self) -> Assemble | None:
+        """What makes trajectories of the file's records, if a record alone is none."""
+        ...
 
     def matches(self, record: Mapping[str, Any]) -> float:
         """How sure it is that the record is of this format, 0 to 1."""
@@ -110,7 +128,49 @@ def _wrapped(tool: Any) -> dict[str, Any]:
     inner = tool.get("function", tool)
     if not isinstance(inner, Mapping) or not isinstance(inner.get("name"), str):
         raise RecordError("wrong_type", "a tool has no name")
-    return dict(tool) if "function" in tool else {"type": "function", "function": dict(tool)}
+    if "function" in tool:
+        return dict(tool)
+    flat = {key: value for key, value in tool.items() if (key, value) != ("type", "function")}
+    return {"type": "function", "function": flat}
+
+
+def json_column(record: Mapping[str, Any], key: str, kind: type) -> Any:
+    """A field that holds JSON, or the text of it, as tables keep it; None if it is missing or an empty text.
+
+    Args:
+        record: as read.
+        key: of the field.
+        kind: list or dict; a text of anything else stays a text.
+
+    Raises:
+        RecordError: if the text has no strict JSON form.
+    """
+    value = record.get(key)
+    if not isinstance(value, str):
+        return value
+    if not value.strip():
+        return None
+    if value.lstrip()[:1] != ("[" if kind is list else "{"):
+        return value
+    return json_of(value, key)
+
+
+def json_of(text: str, place: str) -> Any:
+    """The value of a JSON text.
+
+    Raises:
+        RecordError: if it is no strict JSON, or UTF-8 cannot hold it.
+    """
+    try:
+        value = parse_json(text)
+    except ValueError as error:
+        raise RecordError("not_json", f"{place} is a text that is no JSON ({error})") from error
+    if "\\u" in text:
+        try:
+            compact_json(value).encode()
+        except UnicodeEncodeError as error:
+            raise RecordError("lone_surrogate", f"{place}: half of a UTF-16 pair cannot be stored") from error
+    return value
 
 
 def _text(record: Mapping[str, Any], key: str) -> str | None:

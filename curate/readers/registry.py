@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from curate.errors import InputError, UsageError
+from curate.readers.anthropic import Anthropic
 from curate.readers.openai_chat import OpenAIChat
-from curate.readers.raw import Format
+from curate.readers.otel import OTel
+from curate.readers.raw import Format, RawRecord
 from curate.readers.sharegpt import ShareGPT
+from curate.readers.sts import STS
+from curate.readers.swe_agent import SWEAgent
+from curate.readers.tau2_bench import Tau2Bench
 from curate.readers.tau_bench import TauBench
+from curate.readers.toolathlon import Toolathlon
+from curate.readers.toucan import Toucan, ToucanSFT
+from curate.readers.xlam import XLAM
 
-if TYPE_CHECKING:
-    from curate.readers.files import RawRecord
-
-_READERS: tuple[Format, ...] = (OpenAIChat(), TauBench(), ShareGPT())
+_READERS: tuple[Format, ...] = (
+    OpenAIChat(),
+    TauBench(),
+    ShareGPT(),
+    Anthropic(),
+    Toucan(),
+    ToucanSFT(),
+    XLAM(),
+    Tau2Bench(),
+    Toolathlon(),
+    SWEAgent(),
+    STS(),
+    OTel(),
+)
 FORMATS: dict[str, Format] = {reader.name: reader for reader in _READERS}
 LOOK_AT = 20
 """Records looked at to choose a format."""
@@ -37,16 +54,37 @@ def detect(records: Sequence[RawRecord], place: str) -> tuple[Format, float]:
     Raises:
         InputError: if no format knows any of them, with the keys that were seen.
     """
-    values = [record.value for record in records if record.problem is None]
-    known = [value for value in values if isinstance(value, Mapping)]
-    scores = {name: sum(reader.matches(value) for value in known) for name, reader in FORMATS.items()}
-    best = max(scores, key=lambda name: scores[name])
-    if not known or scores[best] == 0:
+    ranked = ranking(records)
+    if not ranked:
+        values = [record.value for record in records if record.problem is None]
         raise InputError(
             f"{place} is of no known format: {_seen(values)}. Known formats are {', '.join(FORMATS)}; "
             "name one with --format if the first records are not typical"
         )
-    return FORMATS[best], scores[best] / len(known)
+    name, sureness = ranked[0]
+    return FORMATS[name], sureness
+
+
+def ranking(records: Sequence[RawRecord]) -> list[tuple[str, float]]:
+    """The formats that know some of the records, surest first: name and mean sureness over the readable objects."""
+    known = [record.value for record in records if record.problem is None and isinstance(record.value, Mapping)]
+    scores = {name: sum(reader.matches(value) for value in known) for name, reader in FORMATS.items()}
+    ranked = sorted(scores, key=lambda name: -scores[name])  # stable: equals in the order of the registry
+    return [(name, scores[name] / len(known)) for name in ranked if scores[name] > 0]
+
+
+def describe_detection(records: Sequence[RawRecord]) -> str:
+    """Which format a file's first records are of, for people: `openai_chat (sure .90; next anthropic .30)`."""
+    ranked = ranking(records)
+    if not ranked:
+        return "no known format"
+    (name, sureness), *others = ranked
+    runner_up = f"; next {others[0][0]} {_share(others[0][1])}" if others else ""
+    return f"{name} (sure {_share(sureness)}{runner_up})"
+
+
+def _share(value: float) -> str:
+    return f"{value:.2f}".removeprefix("0")
 
 
 def _seen(values: Iterable[object]) -> str:

@@ -8,9 +8,10 @@ from typing import Any
 
 from curate.canonical import json_object, parse_json, parse_literal
 from curate.errors import RecordError
-from curate.readers.messages import message, split_think, tool_call
-from curate.readers.raw import Assemble, RawTrajectory, read_tools, take_facts
-from curate.trajectory import Message, ToolCall
+from curate.readers.messages import message, split_think
+from curate.readers.raw import RawTrajectory, read_tools, take_facts
+from curate.readers.written_calls import calls_of_text
+from curate.trajectory import Message
 
 _ROLES = {
     "system": "system",
@@ -29,14 +30,13 @@ _ROLES = {
 _CALL = re.compile(r"<tool_call>\s*(.*?)\s*(?:</tool_call>|\Z)", re.DOTALL)
 _RESPONSE = re.compile(r"<tool_response>\s?(.*?)\s?</tool_response>", re.DOTALL)
 _TOOLS = re.compile(r"<tools>(.*?)</tools>", re.DOTALL)
-_NAME = re.compile(r"""["']name["']\s*:\s*["']([^"']+)["']""")
 
 
 class ShareGPT:
     """Records of `{"conversations": [{"from": ..., "value": ...}], ...}`."""
 
     name = "sharegpt"
-    assemble: Assemble | None = None
+    assemble = None
 
     def matches(self, record: Mapping[str, Any]) -> float:
         """Sure if the first turn has a `from`."""
@@ -70,7 +70,7 @@ def _add_turn(raw: RawTrajectory, turn: Any, place: str) -> None:
         raw.messages.extend(_results(text))
     elif role == "assistant" and sender in ("function_call", "tool_call"):
         read = message(role)
-        read["tool_calls"] = _calls_of_json(text)
+        read["tool_calls"] = calls_of_text(text)
         raw.messages.append(read)
     elif role == "assistant":
         read = _assistant(text)
@@ -87,34 +87,9 @@ def _assistant(text: str) -> Message:
     read = message("assistant", text)
     found = list(_CALL.finditer(text))
     if found:
-        read["tool_calls"] = [call for block in found for call in _calls_of_json(block[1])]
+        read["tool_calls"] = [call for block in found for call in calls_of_text(block[1])]
         read["content"] = _CALL.sub("", text).strip() or None
     return read
-
-
-def _calls_of_json(text: str) -> list[ToolCall]:
-    """Calls from `{"name", "arguments"}`, a list of such, or Python literals of these; what fails stays, unparsed."""
-    try:
-        value = parse_json(text)
-    except ValueError:
-        value = parse_literal(text)
-    entries = value if isinstance(value, list) else [value]
-    calls = [_call(entry) for entry in entries]
-    named = [call for call in calls if call is not None]
-    if len(named) == len(calls):
-        return named
-    name = _NAME.search(text)
-    return [ToolCall(id=None, name=name[1] if name else "unknown", arguments=text, args_status="unparsed")]
-
-
-def _call(entry: Any) -> ToolCall | None:
-    if not isinstance(entry, Mapping) or not isinstance(entry.get("name"), str):
-        return None
-    arguments = entry.get("arguments", entry.get("parameters"))
-    if arguments is not None and not isinstance(arguments, (str, Mapping)):
-        return None
-    call_id = entry.get("id")
-    return tool_call(call_id if isinstance(call_id, str) else None, entry["name"], arguments)
 
 
 def _results(text: str) -> list[Message]:

@@ -9,14 +9,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from curate.readers.messages import openai_messages
-from curate.readers.raw import Assemble, RawTrajectory, take_facts
+from curate.readers.raw import RawTrajectory, take_facts
 
 
 class TauBench:
     """Records with a `traj`; the task statement is `info.task`."""
 
     name = "tau_bench"
-    assemble: Assemble | None = None
+    assemble = None
 
     def matches(self, record: Mapping[str, Any]) -> float:
         """Sure if there is a `traj` beside a `task_id`."""

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from curate.canonical import MAX_DEPTH
 from curate.errors import InputError, UsageError
-from curate.readers import files
+from curate.readers import files, streams
 from curate.readers.files import RawRecord, read_records
 from curate.readers.paths import default_source
 
@@ -66,9 +66,9 @@ def zst(*frames: bytes) -> bytes:
         ("a.json.zst", zst(LIST, b"\n")),
     ],
 )
-@pytest.mark.parametrize("chunk", [files.CHUNK, 7])
+@pytest.mark.parametrize("chunk", [streams.CHUNK, 7])
 def test_kinds_of_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, data: bytes, chunk: int) -> None:
-    monkeypatch.setattr(files, "CHUNK", chunk)
+    monkeypatch.setattr(streams, "CHUNK", chunk)
     assert values(tmp_path / name, data) == RECORDS
 
 
@@ -100,7 +100,7 @@ def test_a_list_is_cut_like_json_loads_cuts_it(
 ) -> None:
     data = json.dumps(records, ensure_ascii=ascii_only, indent=indent).encode()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(files, "CHUNK", chunk)
+        patch.setattr(streams, "CHUNK", chunk)
         found = values(tmp_path / "a.json", data)
     assert found == json.loads(data)
 
@@ -109,7 +109,7 @@ def test_a_list_is_cut_like_json_loads_cuts_it(
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_no_file_crashes_the_reader(tmp_path: Path, data: str, chunk: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(files, "CHUNK", chunk)
+        patch.setattr(streams, "CHUNK", chunk)
         try:
             read(tmp_path / "a.json", data.encode())
         except InputError as error:
@@ -205,7 +205,7 @@ def test_whole_records_come_before_the_damage(tmp_path: Path, name: str, data: b
 
 
 def test_a_truncated_gzip_yields_what_it_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "CHUNK", 64)
+    monkeypatch.setattr(streams, "CHUNK", 64)
     (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(LINES, mtime=0)[:-4])
     found = []
     with pytest.raises(InputError, match="after record"):
@@ -282,7 +282,7 @@ def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
     def refuse(path: Path) -> Callable[..., Any]:
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(files, "_open", refuse)
+    monkeypatch.setattr(files, "open_stream", refuse)
     with pytest.raises(InputError, match="cannot be read") as caught:
         read(tmp_path / "a.json", LIST)
     assert "compressed" not in str(caught.value)
