@@ -72,7 +72,7 @@ def luhn(number: str) -> bool:
     """Whether the last digit is the check digit of the others (ISO/IEC 7812-1); signs between digits are skipped."""
     digits = [int(sign) for sign in reversed(number) if sign.isdigit()]
     total = sum(digits[0::2]) + sum(sum(divmod(2 * digit, 10)) for digit in digits[1::2])
-    return total % 10 == 0 and len(set(digits)) > 2
+    return total % 10 == 0 and len(set(digits)) > 1
 
 
 def _card(number: str) -> bool:

@@ -140,7 +140,8 @@ def _worth_a_look(text: str) -> Iterator[tuple[_Kind, bytes]]:
     Bytes are what Python folds and searches fastest; there is one for each character, so places are the same.
     """
     raw = text.encode("ascii", "replace")
-    if b"x" * RUN in raw.translate(_RUNS) or b"x" * JOINED_RUN in raw.translate(_JOINED_RUNS) or b"-----BEGIN" in raw:
+    long_run = b"x" * RUN in raw.translate(_RUNS) or b"x" * JOINED_RUN in raw.translate(_JOINED_RUNS)
+    if long_run or b"glpat-" in raw or b"-----BEGIN" in raw:
         yield from ((kind, raw) for kind in _KEYS)
     if b"@" in raw and b"://" in raw:
         yield _ADDRESS, raw
