@@ -9,7 +9,15 @@ from typing import Any
 import pytest
 
 from curate.env import EnvRules
-from curate.filters import PREDICATES, Context, FilterSettings, first_failure
+from curate.filters import (
+    NEEDS_EVIDENCE,
+    PREDICATES,
+    ContentSettings,
+    Context,
+    FilterSettings,
+    QualitySettings,
+    first_failure,
+)
 from curate.normalise import Input, normalise
 from curate.readers.openai_chat import OpenAIChat
 from curate.tool_schemas import gather
@@ -95,8 +103,18 @@ def test_every_reason_has_a_case_above_and_every_setting_a_default() -> None:
     assert list(PREDICATES) == [
         *("empty", "too_short", "too_long", "no_tool_call", "truncated", "unpaired_calls", "unparsed_arguments"),
         *("unknown_tool", "invalid_arguments", "error_only", "call_loop", "incomplete", "below_outcome"),
+        *("low_quality", "leaked_thinking", "refusal", "language", "ungrounded_arguments", "secret"),
     ]
-    assert len(fields(FilterSettings)) <= 15
+    for kind in (FilterSettings, ContentSettings, QualitySettings):
+        assert len(fields(kind)) <= 15
+    names = [item.name for kind in (FilterSettings, ContentSettings, QualitySettings) for item in fields(kind)]
+    assert len(names) == len(set(names))  # they are all flags of one command line
+
+
+def test_filters_that_need_evidence_can_be_left_out() -> None:
+    trajectory = row(USER, call(arguments="{}"), result(), BYE, tools=tools())
+    assert reason(trajectory) == "invalid_arguments"
+    assert first_failure(trajectory, Context(), without=NEEDS_EVIDENCE) is None
 
 
 def test_a_truncated_end_does_not_excuse_other_lost_calls() -> None:

@@ -1,0 +1,72 @@
+"""What a predicate is given: the row seen once for all predicates, and what is known beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, TypeAlias
+
+from curate.canonical import parse_arguments
+from curate.env import DEFAULT_RULES, EnvRules
+from curate.filters.settings import FilterSettings
+from curate.pairing import PairedCall, pair_calls
+from curate.tool_schemas import EnvTools
+from curate.trajectory import Trajectory
+from curate.turns import Ending, ending
+
+
+@dataclass(frozen=True)
+class Context:
+    """What predicates need beside the row: thresholds, what is known of the envs, and the evidence on their tools."""
+
+    settings: FilterSettings = field(default_factory=FilterSettings)
+    rules: Mapping[str, EnvRules] = field(default_factory=dict)
+    tools: EnvTools = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class View:
+    """One row as the predicates see it; what several of them need is worked out when the first one asks."""
+
+    row: Trajectory
+    pairs: list[PairedCall]
+    rules: EnvRules
+
+    @cached_property
+    def ending(self) -> Ending:
+        """How the trajectory ends."""
+        return ending(self.row["messages"], self.rules, self.pairs)
+
+    @cached_property
+    def arguments(self) -> list[dict[str, Any] | None]:
+        """The parsed arguments of each pair's call, None where they are unparsed."""
+        return [parse_arguments(pair.call["arguments"])[0] for pair in self.pairs]
+
+    @cached_property
+    def spoken(self) -> list[tuple[int, str]]:
+        """(message index, visible text) of the assistant turns that say something."""
+        messages = enumerate(self.row["messages"])
+        return [
+            (at, message["content"])
+            for at, message in messages
+            if message["role"] == "assistant" and message["content"]
+        ]
+
+    @cached_property
+    def spoken_text(self) -> str:
+        """All that the assistant said, lower case, in one text: a word it lacks need not be sought turn by turn."""
+        return "\n".join(text for _, text in self.spoken).lower()
+
+    def by_assistant(self, pair: PairedCall) -> bool:
+        """Whether the agent made the call; the user may call tools too."""
+        return self.row["messages"][pair.message_index]["role"] == "assistant"
+
+
+Predicate: TypeAlias = Callable[[View, Context], str | None]
+"""What it found wrong, in words for the reject's detail; None if the row is fine."""
+
+
+def view_of(row: Trajectory, rules: Mapping[str, EnvRules]) -> View:
+    """The row as predicates see it."""
+    return View(row, pair_calls(row["messages"]), rules.get(row["env_id"], DEFAULT_RULES))
