@@ -1,0 +1,278 @@
+"""Candidate pairs from signatures: rows whose signatures agree in a whole band, and agree enough as a whole.
+
+Each band gives a row a 64-bit key; rows of one key are a bucket. In buckets of up to `SMALL` rows all pairs are
+looked at. A larger one is a star and chains, so that its pairs stay proportional to its rows: each row is compared
+with up to `LEADERS` rows that are unlike each other, and rows that none of them is like with their neighbours in the
+order of other bands. Every pair must pass the estimate, four standard errors below the threshold.
+"""
+
+from __future__ import annotations
+
+from math import sqrt
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from curate.jit import inlined, kernel, part
+from curate.minhash import EMPTY, Signatures, run_threads
+
+SMALL = 32
+LEADERS = 64
+_ENOUGH = 3  # leaders that a row is like: more would only be verified in vain
+_CHAINS = 4
+_LINKS = 8
+_RECALL = 0.999
+_ERRORS = 4.0
+
+_K0 = np.uint64(0x243F6A8885A308D3)
+_K1 = np.uint64(0x13198A2E03707345)
+_K3 = np.uint64(0xB7E151628AED2A6B)
+_K4 = np.uint64(0xBF7158809CF4F3C7)
+_U0, _U1, _U29, _U32 = np.uint64(0), np.uint64(1), np.uint64(29), np.uint64(32)
+
+
+def bands_and_rows(threshold: float, count: int, recall: float = _RECALL) -> tuple[int, int]:
+    """How a signature is cut into bands of rows.
+
+    As datasketch's `MinHashLSH` chooses with its default weights: the least sum of the areas of false positives and
+    false negatives (Leskovec, Rajaraman, Ullman, Mining of Massive Datasets, 3.4), but among those that find a pair at
+    the threshold itself with probability `recall`: exact verification makes a false positive cost time alone, while
+    what is not found stays. With recall 0 the choice is datasketch's.
+
+    Args:
+        threshold: Jaccard from which rows are near-duplicates, in (0, 1].
+        count: K, the values of a signature.
+        recall: least probability at the threshold; where no cut reaches it, the cut that comes nearest is taken.
+
+    Returns:
+        (bands, rows), bands * rows <= count.
+    """
+    cuts = [(bands, rows) for bands in range(1, count + 1) for rows in range(1, count // bands + 1)]
+    found = {cut: 1 - (1 - threshold ** cut[1]) ** cut[0] for cut in cuts}
+    needed = min(recall, max(found.values()))
+    return min((cut for cut in cuts if found[cut] >= needed), key=lambda cut: _error(threshold, *cut))
+
+
+def least_equal(threshold: float, count: int) -> int:
+    """How many values of two signatures must be equal for the pair to be verified."""
+    return max(1, int(np.ceil(count * (threshold - _ERRORS * sqrt(threshold * (1 - threshold) / count)))))
+
+
+def band_keys(signatures: Signatures, bands: int, rows: int) -> NDArray[np.uint64]:
+    """Bucket keys of rows, shape (n, bands); a key holds its band's number, so keys of two bands differ."""
+    out = np.empty((len(signatures), bands), np.uint64)
+    _keys(signatures, rows, out)
+    return out
+
+
+def candidate_pairs(
+    signatures: Signatures, order: NDArray[np.int64], bands: int, rows: int, threshold: float, threads: int | None = None
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Pairs to verify.
+
+    Args:
+        signatures: of all rows.
+        order: which rows take part, the ones to keep rather first; they become the centres of stars.
+        bands: of `bands_and_rows`.
+        rows: of `bands_and_rows`.
+        threshold: Jaccard from which rows are near-duplicates.
+        threads: bands that are looked at at once; they do not change the result.
+
+    Returns:
+        (pairs, crowded): places in `order`, shape (m, 2), the smaller first, sorted and without repetition; and which
+        places stood in a bucket above `SMALL`, of which not all pairs were looked at.
+    """
+    places = np.flatnonzero(signatures[order, 0] != EMPTY).astype(np.uint64)
+    bits = np.uint64(max(1, len(order)).bit_length())
+    count = signatures.shape[1]
+    equal = np.array([least_equal(threshold, count), int(np.ceil(threshold * count))], np.int64)
+    work = [(signatures, order, places, bits, band, bands, rows, equal) for band in range(bands)]
+    found = run_threads(_band_pairs, work, threads)
+    codes = distinct(np.concatenate([codes for codes, _ in found]))
+    crowded = np.zeros(len(order), np.bool_)
+    for _, members in found:
+        crowded[members] = True
+    return decoded(codes), crowded
+
+
+def encoded(pairs: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """Pairs as single numbers, which sort as the pairs do."""
+    return pairs[:, 0].astype(np.uint64) << _U32 | pairs[:, 1].astype(np.uint64)
+
+
+def decoded(codes: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """The pairs of `encoded`, shape (m, 2)."""
+    return np.stack([codes >> _U32, codes & np.uint64(0xFFFFFFFF)], axis=1).astype(np.int64)
+
+
+def distinct(codes: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Sorted, each once; `np.unique` takes ten times as long on 64-bit integers."""
+    codes = np.sort(codes)
+    return codes[np.append(True, codes[1:] != codes[:-1])[: len(codes)]]
+
+
+def _error(threshold: float, bands: int, rows: int) -> float:
+    """The areas below the curve of chance before the threshold and above it after, by the midpoint rule."""
+    step = 0.001
+    before = np.arange(step / 2, threshold, step)
+    after = np.arange(threshold + step / 2, 1.0, step)
+    missed = (1 - after**rows) ** bands
+    return float((1 - (1 - before**rows) ** bands).sum() + missed.sum())
+
+
+def _band_pairs(
+    signatures: Signatures,
+    order: NDArray[np.int64],
+    places: NDArray[np.uint64],
+    bits: np.uint64,
+    band: int,
+    bands: int,
+    rows: int,
+    equal: NDArray[np.int64],
+) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """(codes of pairs, members of large buckets) of one band."""
+    # The place stands in the low bits: sorted, members of a bucket lie side by side in order, on every machine alike.
+    keys = np.empty(len(places), np.uint64)
+    _placed_keys(signatures, order, places, bits, band, rows, keys)
+    keys.sort()
+    codes, members = _bucket_pairs(signatures, order, keys, bits, band, bands, rows, equal)
+    return distinct(codes), members.copy()
+
+
+@inlined
+def _key(row: Any, band: Any, rows: Any) -> Any:
+    value = np.uint64(band + 1) * _K0
+    for index in range(band * rows, (band + 1) * rows):
+        value = (value ^ np.uint64(row[index])) * _K1
+        value = (value ^ (value >> _U32)) * _K3
+        value = (value ^ (value >> _U29)) * _K4
+        value ^= value >> _U32
+    return value
+
+
+@kernel
+def _keys(signatures: Any, rows: Any, out: Any) -> Any:
+    for index in range(len(signatures)):
+        for band in range(out.shape[1]):
+            out[index, band] = _key(signatures[index], band, rows)
+
+
+@kernel
+def _placed_keys(signatures: Any, order: Any, places: Any, bits: Any, band: Any, rows: Any, out: Any) -> Any:
+    for index in range(len(places)):
+        key = _key(signatures[order[places[index]]], band, rows)
+        out[index] = ((key >> bits) << bits) | places[index]
+
+
+@inlined
+def _equal(one: Any, other: Any) -> Any:
+    count = 0
+    for index in range(len(one)):
+        count += one[index] == other[index]
+    return count
+
+
+@inlined
+def _grown(codes: Any) -> Any:
+    wider = np.empty(2 * len(codes), np.uint64)
+    for index in range(len(codes)):
+        wider[index] = codes[index]
+    return wider
+
+
+@kernel
+def _bucket_pairs(
+    signatures: Any, order: Any, keys: Any, bits: Any, band: Any, bands: Any, rows: Any, equal: Any
+) -> Any:
+    """Pairs of one band's buckets; `keys` is sorted."""
+    low = (_U1 << bits) - _U1
+    codes, total = np.empty(1024, np.uint64), 0
+    crowd, crowded = np.empty(len(keys), np.int64), 0
+    first = 0
+    while first < len(keys):
+        last = first + 1
+        while last < len(keys) and keys[last] >> bits == keys[first] >> bits:
+            last += 1
+        if last - first > SMALL:
+            for index in range(first, last):
+                crowd[crowded] = np.int64(keys[index] & low)
+                crowded += 1
+            codes, total = _large(signatures, order, keys[first:last] & low, band, bands, rows, equal, codes, total)
+        elif last - first > 1:
+            if total + SMALL * SMALL > len(codes):
+                codes = _grown(codes)
+            for one in range(first, last):
+                for other in range(one + 1, last):
+                    row = signatures[order[keys[one] & low]]
+                    if _equal(row, signatures[order[keys[other] & low]]) >= equal[0]:
+                        codes[total] = (keys[one] & low) << _U32 | (keys[other] & low)
+                        total += 1
+        first = last
+    return codes[:total], crowd[:crowded]
+
+
+@part
+def _large(
+    signatures: Any,
+    order: Any,
+    members: Any,
+    band: Any,
+    bands: Any,
+    rows: Any,
+    equal: Any,
+    codes: Any,
+    total: Any,
+) -> Any:
+    """Star and chains of one large bucket; appends to `codes`."""
+    leaders, led = np.empty(LEADERS, np.uint64), 0
+    alone, lonely = np.empty(len(members), np.uint64), 0
+    for member in members:
+        if total + LEADERS > len(codes):
+            codes = _grown(codes)
+        like, sure = 0, False
+        for index in range(led):
+            leader = leaders[index]
+            count = _equal(signatures[order[leader]], signatures[order[member]])
+            if count >= equal[0]:
+                codes[total] = leader << _U32 | member
+                total += 1
+                like += 1
+                sure = sure or count >= equal[1]
+                if like == _ENOUGH:
+                    break
+        if sure or like == _ENOUGH:
+            continue
+        if led < LEADERS:
+            leaders[led] = member
+            led += 1
+        elif like == 0:
+            alone[lonely] = member
+            lonely += 1
+    for step in range(1, min(_CHAINS, bands - 1) + 1):
+        codes, total = _chain(signatures, order, alone[:lonely], (band + step) % bands, rows, equal, codes, total)
+    return codes, total
+
+
+@part
+def _chain(
+    signatures: Any, order: Any, members: Any, band: Any, rows: Any, equal: Any, codes: Any, total: Any
+) -> Any:
+    """Compare members with the next ones of the same key in another band; appends to `codes`."""
+    keys = np.empty(len(members), np.uint64)
+    for index in range(len(members)):
+        # The low half numbers the members: two keys that share the high half by chance cost one comparison.
+        keys[index] = ((_key(signatures[order[members[index]]], band, rows) >> _U32) << _U32) | np.uint64(index)
+    keys.sort()
+    for index in range(len(keys)):
+        if total + _LINKS > len(codes):
+            codes = _grown(codes)
+        one = members[keys[index] & np.uint64(0xFFFFFFFF)]
+        for later in range(index + 1, min(index + 1 + _LINKS, len(keys))):
+            if keys[later] >> _U32 != keys[index] >> _U32:
+                break
+            other = members[keys[later] & np.uint64(0xFFFFFFFF)]
+            if _equal(signatures[order[one]], signatures[order[other]]) >= equal[0]:
+                codes[total] = min(one, other) << _U32 | max(one, other)
+                total += 1
+    return codes, total
