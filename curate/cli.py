@@ -25,6 +25,7 @@ COMMANDS = {
     "curate.verify": "curate.verify",
     "curate.stats": "curate.stats",
     "curate.lineage": "curate.lineage",
+    "curate.record": "curate.record",
     "curate.sandbox": "curate.sandbox.__main__",
     "synth.augment": "synth.augment",
     "cachebuild": "cachebuild.__main__",
