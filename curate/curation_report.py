@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 from curate import plots
-from curate.report import Report
+from curate.report import Cell, Report
 from curate.stats import TURN_KINDS, Summary, figure_rows
+
+ReportTable: TypeAlias = tuple[str, Sequence[str], Sequence[Sequence[Cell]]]
+"""Caption, headers and rows."""
 
 
 def funnel_rows(counts: Mapping[str, Any]) -> list[tuple[str, str, int, int]]:
@@ -16,20 +19,23 @@ def funnel_rows(counts: Mapping[str, Any]) -> list[tuple[str, str, int, int]]:
     return [("read", "records", 0, counts["records"]), *steps, ("kept", "", 0, counts["kept"])]
 
 
-def curation_report(counts: Mapping[str, Any], summary: Summary, damaged: Mapping[str, str]) -> Report:
+def curation_report(
+    counts: Mapping[str, Any], summary: Summary, damaged: Mapping[str, str], tables: Iterable[ReportTable] = ()
+) -> Report:
     """The report from the counts that stand in the manifest.
 
     Args:
         counts: records, kept, funnel, sources, as in the manifest.
         summary: of the kept rows.
-        damaged: source -> why it was not read to its end.
+        damaged: name of a file -> why it was not read to its end.
+        tables: (caption, headers, rows) of steps that were asked for.
     """
     report = Report("Curation report")
     kept, records = counts["kept"], counts["records"]
     share = f"{kept / records:.1%}" if records else "none"
     report.text(f"{records:,} records were read and {kept:,} trajectories kept ({share}).")
     for source, why in damaged.items():
-        report.text(f"The file of {source} was not read to its end: {why}")
+        report.text(f"{source} was not read to its end: {why}")
     if counts["repeated_ids"]:
         report.text(
             f"{counts['repeated_ids']:,} records repeat an earlier record of their source; their ids end in #n."
@@ -41,9 +47,17 @@ def curation_report(counts: Mapping[str, Any], summary: Summary, damaged: Mappin
     report.plot("Trajectories left after each step", plots.bars(names, left, xlabel="trajectories"))
     report.table(
         "Sources",
-        ["source", "format", "records", "kept"],
-        [(name, item["format"], item["records"], item["kept"]) for name, item in counts["sources"].items()],
+        ["source", "format", "sure", "files", "records", "kept"],
+        [
+            (name, *(item[key] for key in ("format", "sure", "files", "records", "kept")))
+            for name, item in counts["sources"].items()
+        ],
     )
+    for table in tables:
+        report.table(*table)
+    if counts["near_duplicates"]:
+        found = [(name.replace("_", " "), count) for name, count in counts["near_duplicates"].items()]
+        report.table("Search for near-duplicates", ["figure", "value"], found)
     report.heading("What is left")
     report.table("Figures", ["figure", "value"], figure_rows(summary.figures()))
     if kept:

@@ -34,7 +34,11 @@ class Decisions:
             reason: short code for the funnel.
             rows: columns `index` and `detail`.
         """
-        columns = {"reject_step": pl.lit(step), "reject_reason": pl.lit(reason), "reject_detail": pl.col("detail")}
+        self.reject_each(step, rows.with_columns(reason=pl.lit(reason)))
+
+    def reject_each(self, step: str, rows: pl.DataFrame) -> None:
+        """Turn rows away, each for its reason: columns `index`, `reason` and `detail`."""
+        columns = {"reject_step": pl.lit(step), "reject_reason": pl.col("reason"), "reject_detail": pl.col("detail")}
         self._mark(rows.select("index", **columns))
 
     def reject_rows(self, rows: Iterable[dict[str, Any]]) -> None:

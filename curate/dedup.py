@@ -1,16 +1,53 @@
-"""Exact duplicates: the same dialogue recorded twice, whatever its call ids."""
+"""Duplicates: the settings, and exact ones, the same dialogue recorded twice whatever its call ids."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import orjson
 
 from curate.canonical import hash128
+from curate.dedup_text import View
+from curate.errors import UsageError
 from curate.trajectory import Trajectory
 
 if TYPE_CHECKING:
     import polars as pl
+
+
+@dataclass(frozen=True)
+class DedupSettings:
+    """Which rows are the same as another.
+
+    Attributes:
+        near: remove near-duplicates too; exact ones always go.
+        near_threshold: Jaccard of 5-word shingles from which a row is a near-duplicate of a better one; above 0, up
+            to 1.
+        near_view: what is compared: the whole dialogue, the calls only, or the user side.
+        permutations: values of a signature; more find pairs at the threshold more surely and take longer.
+        against: curated folders whose rows are not to come again, e.g. published sets.
+    """
+
+    near: bool = True
+    near_threshold: float = 0.8
+    near_view: View = "whole"
+    permutations: int = 90
+    against: tuple[Path, ...] = ()
+
+    def check(self) -> None:
+        """Refuse values that cannot be right.
+
+        Raises:
+            UsageError: naming the flag.
+        """
+        if not 0 < self.near_threshold <= 1:  # refuses NaN too
+            raise UsageError(f"--near-threshold must be above 0 and at most 1, not {self.near_threshold}")
+        if not 1 <= self.permutations <= 1024:
+            raise UsageError(f"--permutations must be from 1 to 1024, not {self.permutations}")
+        if self.against and not self.near:
+            raise UsageError("--against compares signatures of near-duplicates; leave --no-near out")
 
 
 def exact_key(row: Trajectory) -> str:

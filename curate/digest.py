@@ -8,35 +8,50 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
 import orjson
 import pyarrow as pa
 
+from curate.decontaminate import Benchmarks
 from curate.dedup import exact_key
-from curate.env import DEFAULT_RULES, EnvRules
+from curate.dedup_text import View, dedup_text
+from curate.env import DEFAULT_RULES
 from curate.errors import RecordError
 from curate.facts import FACTS, facts_of
-from curate.filters import Context, FilterSettings, first_failure
+from curate.filters import NEEDS_EVIDENCE, PREDICATES, Context, first_failure
+from curate.minhash import signatures
 from curate.normalise import Input, normalise
 from curate.readers.files import RawRecord, parse_record
 from curate.readers.raw import Format
 from curate.readers.registry import format_named
 from curate.schema import REJECT
+from curate.signature_store import to_arrow
+from curate.tokens import TokenCounter, TokenCounts, TokenSettings, count_tokens, outside_bounds
 from curate.tool_schemas import EnvTools, gather
 from curate.trajectory import Trajectory
 
-DIGEST_VERSION = "2"
+DIGEST_VERSION = "3"
+TOKEN_BOUNDS = "token_bounds"
+"""Reason of a row that is too short or too long, counted in tokens; it comes behind the filters' predicates."""
 _NOTHING: dict[str, Any] = dict.fromkeys(REJECT.names)
 
+_HIT = pa.struct(
+    [
+        *((name, pa.string()) for name in ("benchmark", "task_id", "side", "text")),
+        *(("ngrams", pa.int64()), ("share", pa.float64()), ("ngram", pa.int64())),
+    ]
+)
 CHUNK = pa.schema(
     [
         *(column.with_nullable(True) for column in REJECT),
-        pa.field("judged", pa.bool_()),  # false: its tools must be inferred before the filters can say anything
+        pa.field("judged", pa.bool_()),  # false: whether its arguments are valid can be said when all calls are known
+        pa.field("hit", _HIT),  # the evaluation task that it holds
         pa.field("exact_key", pa.string()),
         pa.field("facts", FACTS),
+        pa.field("text", pa.large_string()),  # by which it is a near-duplicate
     ]
 )
 
@@ -61,10 +76,25 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Digest:
-    """The task: one chunk of records into one Arrow file; holds all settings that its rows depend on."""
+    """The task: one chunk of records into one Arrow file; holds all that its rows depend on.
 
-    filter: FilterSettings = field(default_factory=FilterSettings)
-    rules: Mapping[str, EnvRules] = field(default_factory=dict)
+    Attributes:
+        key: equal for equal settings, in every process.
+        context: thresholds and rules of the filters.
+        tokens: bounds of length.
+        counter: counts the tokens.
+        benchmarks: what must not be trained on.
+        view: what near-duplicates are told by; None where they are not looked for.
+        permutations: values of a signature.
+    """
+
+    key: str
+    context: Context = field(default_factory=Context)
+    tokens: TokenSettings = field(default_factory=TokenSettings)
+    counter: TokenCounter = field(default_factory=lambda: TokenCounter(None))
+    benchmarks: Benchmarks | None = None
+    view: View | None = None
+    permutations: int = 90
 
     def __call__(self, chunk: Chunk) -> str:
         """Digest a chunk.
@@ -73,35 +103,61 @@ class Digest:
             The path of the file, which appears whole.
         """
         reader = format_named(chunk.format)
-        rows = [self._row(record, reader, chunk.given) for record in chunk.parsed()]
-        write_chunk(rows, Path(chunk.path))
+        read = [_read(record, reader, chunk.given) for record in chunk.parsed()]
+        rows = [row for row, _ in read if row is not None]
+        digested = map(self._digested, rows, count_tokens(rows, self.counter))
+        whole = [next(digested) if row is not None else reject for row, reject in read]
+        table = pa.Table.from_pylist(whole, schema=CHUNK)
+        write_chunk(self._signed(table), Path(chunk.path))
         return chunk.path
 
-    def _row(self, record: RawRecord, reader: Format, given: Input) -> dict[str, Any]:
-        try:
-            if record.problem is not None:
-                raise RecordError(record.problem, record.detail)
-            if not isinstance(record.value, Mapping):
-                raise RecordError("wrong_type", f"the record is {type(record.value).__name__}, not an object")
-            row = normalise(reader.convert(record.value), record.value, record.row, given)
-        except RecordError as error:
-            return _unread(record, error, given)
-        return {**_NOTHING, **row, **self._judged(row), "exact_key": exact_key(row), "facts": self._facts(row)}
+    def _digested(self, row: Trajectory, tokens: TokenCounts) -> dict[str, Any]:
+        rules = self.context.rules.get(row["env_id"], DEFAULT_RULES)
+        return {
+            **_NOTHING,
+            **row,
+            **self._verdict(row, tokens),
+            "judged": not row["tools_inferred"],
+            "exact_key": exact_key(row),
+            "facts": facts_of(row, tokens, rules),
+            "text": None if self.view is None else dedup_text(row, self.view),
+        }
 
-    def _facts(self, row: Trajectory) -> dict[str, Any]:
-        return facts_of(row, self.rules.get(row["env_id"], DEFAULT_RULES))
+    def _verdict(self, row: Trajectory, tokens: TokenCounts) -> dict[str, Any]:
+        """The columns of a reject; none for a row that stays so far."""
+        failure = first_failure(row, self.context, NEEDS_EVIDENCE if row["tools_inferred"] else ())
+        if failure is not None:
+            return reject_columns("filter", *failure)
+        outside = outside_bounds(tokens, self.counter, self.tokens)
+        if outside is not None:
+            return reject_columns("filter", TOKEN_BOUNDS, outside)
+        hit = self.benchmarks.overlap(row) if self.benchmarks is not None else None
+        if hit is None:
+            return {}
+        return {**reject_columns("decontaminate", "contaminated", hit.detail), "hit": asdict(hit)}
 
-    def _judged(self, row: Trajectory) -> dict[str, Any]:
-        if row["tools_inferred"]:
-            return {"judged": False}
-        return {"judged": True, **verdict(first_failure(row, Context(self.filter, self.rules)))}
+    def _signed(self, table: pa.Table) -> pa.Table:
+        if self.view is None:
+            return table
+        found = signatures(table.column("text").combine_chunks(), self.permutations, threads=1)
+        return table.append_column("signature", to_arrow(found))
 
 
-def verdict(failure: tuple[str, str] | None) -> dict[str, str]:
-    """The columns of a reject by a filter; none for a row that is kept."""
-    if failure is None:
-        return {}
-    return {"reject_step": "filter", "reject_reason": failure[0], "reject_detail": failure[1]}
+def reject_columns(step: str, reason: str, detail: str) -> dict[str, str]:
+    """The columns of a row that a step turns away."""
+    return {"reject_step": step, "reject_reason": reason, "reject_detail": detail}
+
+
+def _read(record: RawRecord, reader: Format, given: Input) -> tuple[Trajectory | None, dict[str, Any]]:
+    """The record's trajectory, or what is kept of a record of which none could be made."""
+    try:
+        if record.problem is not None:
+            raise RecordError(record.problem, record.detail)
+        if not isinstance(record.value, Mapping):
+            raise RecordError("wrong_type", f"the record is {type(record.value).__name__}, not an object")
+        return normalise(reader.convert(record.value), record.value, record.row, given), {}
+    except RecordError as error:
+        return None, _unread(record, error, given)
 
 
 def _unread(record: RawRecord, error: RecordError, given: Input) -> dict[str, Any]:
@@ -112,10 +168,8 @@ def _unread(record: RawRecord, error: RecordError, given: Input) -> dict[str, An
         "source_row": record.row,
         "license": given.license,
         "env_id": given.env or given.source,
+        **reject_columns("read", error.reason, error.detail[:300].encode(errors="replace").decode()),
         "judged": True,
-        "reject_step": "read",
-        "reject_reason": error.reason,
-        "reject_detail": error.detail[:300].encode(errors="replace").decode(),
         "raw": record.raw if record.raw is not None else _dump(record.value),
     }
 
@@ -128,13 +182,12 @@ def _dump(value: Any) -> bytes:
         return repr(value).encode(errors="replace")
 
 
-def write_chunk(rows: Iterable[Mapping[str, Any]], path: Path) -> None:
+def write_chunk(table: pa.Table, path: Path) -> None:
     """Write a chunk's rows durably, whole or not at all."""
-    table = pa.Table.from_pylist(list(rows), schema=CHUNK)
     partial = path.with_suffix(f".{os.getpid()}")
     with partial.open("wb") as file:
         options = pa.ipc.IpcWriteOptions(compression="lz4")
-        with pa.ipc.new_file(file, CHUNK, options=options) as writer:
+        with pa.ipc.new_file(file, table.schema, options=options) as writer:
             writer.write_table(table)
         file.flush()
         os.fsync(file.fileno())
@@ -143,10 +196,12 @@ def write_chunk(rows: Iterable[Mapping[str, Any]], path: Path) -> None:
 
 def read_chunk(path: Path | str, columns: Iterable[str] | None = None) -> pa.Table:
     """A chunk's table, of all columns or some."""
-    wanted = None if columns is None else [CHUNK.get_field_index(name) for name in columns]
-    options = pa.ipc.IpcReadOptions(included_fields=wanted)
-    with pa.memory_map(str(path)) as file, pa.ipc.open_file(file, options=options) as reader:
-        return reader.read_all()
+    with pa.memory_map(str(path)) as file:
+        if columns is None:
+            return pa.ipc.open_file(file).read_all()
+        schema = pa.ipc.open_file(file).schema
+        wanted = [schema.get_field_index(name) for name in columns]
+        return pa.ipc.open_file(file, options=pa.ipc.IpcReadOptions(included_fields=wanted)).read_all()
 
 
 @dataclass(frozen=True)
@@ -160,22 +215,27 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Judge:
-    """The task: the filters on a chunk's rows whose tools had to be inferred from all chunks first."""
+    """The task: the predicates that need the evidence of all chunks, on a chunk's rows that wait for them."""
 
     context: Context
 
     def __call__(self, path: str) -> list[tuple[int, dict[str, str]]]:
         """(position in the chunk, reject columns) of the rows that are turned away."""
-        found = (
-            (place, verdict(first_failure(row, self.context))) for place, row in zip(*_unjudged(path), strict=True)
-        )
-        return [(place, columns) for place, columns in found if columns]
+        order = {reason: place for place, reason in enumerate(PREDICATES)}
+        found = []
+        for place, row, reason in zip(*_unjudged(path), strict=True):
+            failure = first_failure(row, self.context, PREDICATES.keys() - NEEDS_EVIDENCE)
+            if failure is not None and order[failure[0]] < order.get(reason or "", len(order)):
+                found.append((place, reject_columns("filter", *failure)))
+        return found
 
 
-def _unjudged(path: str) -> tuple[list[int], list[Trajectory]]:
+def _unjudged(path: str) -> tuple[list[int], list[Trajectory], list[str | None]]:
+    """Positions, rows and provisional reject reasons of the rows that wait for the evidence of all chunks."""
     judged = read_chunk(path, ["judged"]).column("judged").to_pylist()
     places = [place for place, done in enumerate(judged) if not done]
     if not places:
-        return [], []
-    table = read_chunk(path, Trajectory.__annotations__).take(pa.array(places))
-    return places, cast(list[Trajectory], table.to_pylist())
+        return [], [], []
+    table = read_chunk(path, [*Trajectory.__annotations__, "reject_reason"]).take(pa.array(places))
+    reasons = table.column("reject_reason").to_pylist()
+    return places, cast(list[Trajectory], table.drop_columns("reject_reason").to_pylist()), reasons

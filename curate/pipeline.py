@@ -7,7 +7,7 @@ their facts; the chunks are then cut into kept rows and rejects, in the order of
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,23 +15,28 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curate.canonical import compact_json
-from curate.curation_report import curation_report
+from curate.canonical import canonical_json, compact_json, hash128
+from curate.caps import cap_table, capped, largest_groups_table
+from curate.curation_report import ReportTable, curation_report
 from curate.decisions import Decisions, funnel
-from curate.dedup import exact_duplicates
-from curate.digest import CHUNK, Digest, Evidence, Judge, read_chunk
+from curate.decontaminate import Benchmarks, Hit, benchmark_table, met_tasks_table
+from curate.dedup_step import CLUSTERS, Duplicates, drop_duplicates, open_published, signatures_schema
+from curate.digest import CHUNK, TOKEN_BOUNDS, Digest, Evidence, Judge, read_chunk
 from curate.engine import Engine, LocalEngine
-from curate.env import EnvRules, load_env_rules
+from curate.env import load_env_rules
 from curate.errors import InputError
 from curate.filters import PREDICATES, Context
-from curate.folder import DatasetFolder, FolderWriter, Manifest, sha256_file
+from curate.fingerprint import Fingerprint, fingerprint
+from curate.folder import DatasetFolder, FolderWriter, Manifest, folder_input
 from curate.normalise import Input
 from curate.progress import track
+from curate.sample import not_sampled, sample_table
 from curate.schema import REJECT, TRAJECTORY
 from curate.settings import CurateSettings, resolve_inputs
 from curate.split import split_of
 from curate.spool import Spooled, Spooler
 from curate.stats import Summary
+from curate.tokens import TokenCounter
 from curate.tool_schemas import EnvTools, merged, schemas
 
 COMMAND = "curate"
@@ -39,23 +44,41 @@ _REJECT_COLUMNS = ("reject_step", "reject_reason", "reject_detail")
 _FRAME_COLUMNS = (
     *("trajectory_id", "source", "env_id", "task_id", "trial", "task_group", "tools_inferred", "reward"),
     *_REJECT_COLUMNS,
-    *("judged", "exact_key", "facts"),
+    *("judged", "hit", "exact_key", "facts"),
 )
 
 
 @dataclass
 class _Run:
-    """One run: its settings and what has been read."""
+    """One run: its settings, what it is compared with, and what has been read."""
 
     settings: CurateSettings
-    rules: dict[str, EnvRules]
+    context: Context
+    counter: TokenCounter
+    benchmarks: Benchmarks | None
+    published: list[DatasetFolder]
     engine: Engine
-    spools: list[Spooled]
+    spools: list[Spooled] = field(default_factory=list)
 
     @property
     def chunks(self) -> list[str]:
         """All chunk files, in the order of the inputs."""
         return [path for spooled in self.spools for path in spooled.chunks]
+
+    def digest(self) -> Digest:
+        """The task of reading a chunk."""
+        settings, dedup = self.settings, self.settings.dedup
+        view = dedup.near_view if dedup.near else None
+        parts = [_recorded_settings(self), dedup.near, dedup.near_view, dedup.permutations]
+        return Digest(
+            hash128(canonical_json(parts)),
+            self.context,
+            settings.tokens,
+            self.counter,
+            self.benchmarks,
+            view,
+            dedup.permutations,
+        )
 
 
 def curate(settings: CurateSettings) -> DatasetFolder:
@@ -72,56 +95,96 @@ def curate(settings: CurateSettings) -> DatasetFolder:
         InputError: for a file that cannot be read to its end, unless `skip_bad_files`.
         UpToDate: if the folder stands already.
     """
-    settings.split.check()
-    settings.filter.check()
-    rules = load_env_rules(settings.env_rules)
+    settings.check()
+    context = Context(settings.filter, load_env_rules(settings.input.env_rules))
     inputs = resolve_inputs(settings)
-    hashes = [sha256_file(Path(given.path)) for given in track(inputs, "hashing", unit="files")]
+    engine = LocalEngine(settings.workers)
+    benchmarks = Benchmarks.load(settings.decontaminate) if settings.decontaminate.benchmark else None
+    published = open_published(settings.dedup)
+    run = _Run(settings, context, TokenCounter.of(settings.tokens.tokenizer), benchmarks, published, engine)
+    prints = [fingerprint(Path(given.path)) for given in track(inputs, "hashing", unit="files")]
+    described = [_described(given, found) for given, found in zip(inputs, prints, strict=True)]
     manifest = Manifest(
         kind="curated",
         command=COMMAND,
-        settings=_recorded_settings(settings, rules),
-        inputs=[_described(given, sha256) for given, sha256 in zip(inputs, hashes, strict=True)],
+        settings=_recorded_settings(run),
+        inputs=[*described, *map(folder_input, published)],
     )
-    with (
-        FolderWriter(settings.out, manifest, overwrite=settings.overwrite) as writer,
-        LocalEngine(settings.workers) as engine,
-    ):
-        spooler = Spooler(writer.journal, Digest(settings.filter, rules), engine, settings.skip_bad_files)
+    with FolderWriter(settings.out, manifest, overwrite=settings.overwrite) as writer, engine:
+        spooler = Spooler(writer.journal, run.digest(), engine, settings.input.skip_bad_files)
         try:
-            spools = spooler.spool(inputs, hashes)
+            run.spools = spooler.spool(inputs, [found.sha256 for found in prints])
         except InputError:
             writer.forget()
             raise
-        _write(writer, _Run(settings, rules, engine, spools))
+        _write(writer, run)
     return DatasetFolder.open(settings.out)
 
 
-def _recorded_settings(settings: CurateSettings, rules: dict[str, EnvRules]) -> dict[str, Any]:
+def _recorded_settings(run: _Run) -> dict[str, Any]:
     """The settings that decide the bytes of the output; paths, names of inputs and flags of the run stand elsewhere."""
+    settings = run.settings
+    dedup = asdict(settings.dedup)
+    del dedup["against"]
     return {
         "filter": asdict(settings.filter),
+        "tokens": asdict(settings.tokens) | {"tokenizer": run.counter.fingerprint},
+        "decontaminate": asdict(settings.decontaminate)
+        | {"benchmark": [counts.name for counts in run.benchmarks.counts] if run.benchmarks else []},
+        "dedup": dedup,
+        "cap": asdict(settings.cap),
+        "sample": asdict(settings.sample),
         "split": asdict(settings.split),
-        "env_rules": {env_id: asdict(rule) for env_id, rule in sorted(rules.items())},
-        "skip_bad_files": settings.skip_bad_files,
+        "env_rules": {env_id: asdict(rule) for env_id, rule in sorted(run.context.rules.items())},
+        "skip_bad_files": settings.input.skip_bad_files,
     }
 
 
-def _described(given: Input, sha256: str) -> dict[str, Any]:
+def _described(given: Input, found: Fingerprint) -> dict[str, Any]:
     facts = {key: value for key, value in asdict(given).items() if key not in ("path", "source")}
-    return {"name": given.source, "kind": "file", "sha256": sha256, "bytes": Path(given.path).stat().st_size, **facts}
+    return {"name": given.source, "kind": "file", "sha256": found.sha256, "bytes": found.bytes, **facts}
 
 
 def _write(writer: FolderWriter, run: _Run) -> None:
-    frame = _numbered(_frame(run.chunks), run.settings)
+    settings = run.settings
+    frame = _numbered(_frame(run.chunks), settings)
     evidence = _evidence(run, frame)
     decisions = Decisions(frame)
     decisions.reject_rows(_judged_late(run, frame, evidence))
-    duplicates = exact_duplicates(decisions.left())
-    decisions.reject("dedup", "exact_duplicate", duplicates.select("index", detail="of " + pl.col("kept")))
+    duplicates = drop_duplicates(decisions, run.chunks, settings.dedup, run.published, writer.journal)
+    tables = _sized(decisions, settings)
     inferred = {env_id: compact_json(schemas(tools)) for env_id, tools in evidence.items()}
-    summary = _write_tables(writer, run.chunks, decisions.frame, inferred)
-    _finish(writer, run, decisions.frame, summary)
+    summary = _write_tables(writer, run, decisions.frame, inferred)
+    if settings.dedup.near:
+        writer.table("clusters", CLUSTERS).write_table(duplicates.clusters)
+    _finish(writer, run, decisions.frame, summary, duplicates, tables)
+
+
+def _sized(decisions: Decisions, settings: CurateSettings) -> list[ReportTable]:
+    """Apply the caps and the sample; what they did, for the report."""
+    tables: list[ReportTable] = []
+    facts = _set_facts(decisions.left())
+    if settings.cap.caps():
+        gone = capped(facts, settings.cap)
+        tables.append(("What each cap did", *cap_table(facts, gone, settings.cap)))
+        tables.append(("Largest groups that a cap cut", *largest_groups_table(facts, gone, settings.cap)))
+        decisions.reject_each("cap", gone)
+        facts = _set_facts(decisions.left())
+    if settings.sample.size(facts.height) < facts.height:
+        gone = not_sampled(facts, settings.sample)
+        tables.append(("Sample by stratum", *sample_table(facts, gone, settings.sample)))
+        decisions.reject_each("sample", gone)
+    return tables
+
+
+def _set_facts(rows: pl.DataFrame) -> pl.DataFrame:
+    """What caps and samples tell rows by."""
+    called = pl.col("facts").struct.field("called")
+    return rows.select(
+        *("index", "trajectory_id", "source", "env_id", "task_id", "task_group", "reward"),
+        tools=called.list.unique().list.sort(),
+        calls=called.list.len(),
+    )
 
 
 def _frame(chunks: Iterable[str]) -> pl.DataFrame:
@@ -160,7 +223,7 @@ def _judged_late(run: _Run, frame: pl.DataFrame, evidence: EnvTools) -> Iterator
     """The rejects among the rows whose tools had to be inferred first."""
     chunks = _unjudged_chunks(frame)
     starts = dict(frame.group_by("chunk").agg(pl.col("index").min()).iter_rows())
-    judge = Judge(Context(run.settings.filter, run.rules, evidence))
+    judge = Judge(replace(run.context, tools=evidence))
     found = run.engine.map(judge, [run.chunks[chunk] for chunk in chunks])
     for chunk, rejects in zip(chunks, track(found, "filtering", total=len(chunks), unit="chunks"), strict=True):
         for place, columns in rejects:
@@ -171,16 +234,21 @@ def _unjudged_chunks(frame: pl.DataFrame) -> list[int]:
     return frame.filter(~pl.col("judged"))["chunk"].unique().sort().to_list()
 
 
-def _write_tables(writer: FolderWriter, chunks: list[str], frame: pl.DataFrame, inferred: dict[str, str]) -> Summary:
+def _write_tables(writer: FolderWriter, run: _Run, frame: pl.DataFrame, inferred: dict[str, str]) -> Summary:
     """Cut the chunks into kept rows and rejects; returns the figures of the kept."""
-    summary = Summary()
+    summary = Summary(estimated=run.counter.estimated)
+    chunks, near = run.chunks, run.settings.dedup.near
     kept, rejects = writer.table("trajectories", TRAJECTORY), writer.table("rejects", REJECT)
+    signed = writer.table("signatures", signatures_schema(run.settings.dedup)) if near else None
     for number, fates in enumerate(track(_by_chunk(frame, len(chunks)), "writing", total=len(chunks), unit="chunks")):
         table = _complete(read_chunk(chunks[number], REJECT.names), fates, inferred)
         is_kept = pa.array(fates["reject_step"].is_null())
         rows = table.filter(is_kept).select(TRAJECTORY.names).cast(TRAJECTORY)
         kept.write_table(rows)
         rejects.write_table(table.filter(pc.invert(is_kept)).cast(REJECT))
+        if signed is not None:
+            found = read_chunk(chunks[number], ["signature"]).filter(is_kept)
+            signed.write_table(found.add_column(0, "trajectory_id", rows.column("trajectory_id")))
         left = fates.filter(pl.col("reject_step").is_null())
         summary.add(left.with_columns(tools=pl.Series(rows.column("tools"), dtype=pl.String)))
     return summary
@@ -208,25 +276,54 @@ def _complete(table: pa.Table, fates: pl.DataFrame, inferred: dict[str, str]) ->
     return table
 
 
-def _finish(writer: FolderWriter, run: _Run, frame: pl.DataFrame, summary: Summary) -> None:
-    left = dict(frame.filter(pl.col("reject_step").is_null()).group_by("source").len().iter_rows())
-    read = dict(frame.group_by("source").len().iter_rows())
-    steps = funnel(frame, PREDICATES)
-    damaged = {item.given.source: item.damage for item in run.spools if item.damage is not None}
+def _finish(
+    writer: FolderWriter,
+    run: _Run,
+    frame: pl.DataFrame,
+    summary: Summary,
+    duplicates: Duplicates,
+    tables: list[ReportTable],
+) -> None:
+    left = frame.filter(pl.col("reject_step").is_null())
+    steps = funnel(frame, [*PREDICATES, TOKEN_BOUNDS])
+    damaged = {_name(item): item.damage for item in run.spools if item.damage is not None}
     writer.count(
         records=frame.height,
-        kept=sum(left.values()),
+        kept=left.height,
         funnel=[dict(zip(("step", "reason", "rejected", "left"), step, strict=True)) for step in steps],
-        sources={
-            item.given.source: {
-                "format": item.format,
-                "records": read.get(item.given.source, 0),
-                "kept": left.get(item.given.source, 0),
-            }
-            for item in run.spools
-        },
+        sources=_sources(run.spools, _by_source(frame), _by_source(left)),
         bad_files=len(damaged),
         repeated_ids=frame["trajectory_id"].str.contains("#", literal=True).sum(),
+        near_duplicates=duplicates.figures,
         summary=summary.figures(),
     )
-    writer.add_report(curation_report(writer.counts, summary, damaged))
+    if run.benchmarks is not None:
+        held = frame.filter(pl.col("reject_step") == "decontaminate")["hit"].to_list()
+        hits = [Hit(**hit) for hit in held]
+        tables.append(("Evaluation tasks looked for", *benchmark_table(run.benchmarks, hits)))
+        tables.append(("Evaluation tasks met", *met_tasks_table(hits)))
+    writer.add_report(curation_report(writer.counts, summary, damaged, tables))
+
+
+def _by_source(frame: pl.DataFrame) -> dict[str, int]:
+    return dict(frame.group_by("source").len().iter_rows())
+
+
+def _name(item: Spooled) -> str:
+    """What a report calls a file: its source, and which of its files."""
+    given = item.given
+    return f"{given.source}: {given.file}" if given.file else given.source
+
+
+def _sources(spools: list[Spooled], read: dict[str, int], left: dict[str, int]) -> dict[str, dict[str, Any]]:
+    """What was read of each source, in the order of the inputs."""
+    sources: dict[str, dict[str, Any]] = {}
+    for item in spools:
+        name = item.given.source
+        known = sources.setdefault(name, {"format": [], "sure": 1.0, "files": 0})
+        if item.format and item.format not in known["format"]:
+            known["format"].append(item.format)
+        known["sure"] = min(known["sure"], round(item.sure, 3))
+        known["files"] += 1
+        known |= {"records": read.get(name, 0), "kept": left.get(name, 0)}
+    return {name: {**known, "format": ", ".join(known["format"])} for name, known in sources.items()}

@@ -9,13 +9,41 @@ from typing import Any
 
 import tyro
 
+from curate.caps import CapSettings
+from curate.decontaminate import DecontaminateSettings
+from curate.dedup import DedupSettings
 from curate.errors import UsageError
 from curate.filters import FilterSettings
 from curate.normalise import Input
 from curate.readers.expand import expand
 from curate.readers.paths import is_hub
 from curate.readers.registry import format_named
+from curate.sample import SampleSettings
 from curate.split import SplitSettings
+from curate.tokens import TokenSettings
+
+
+@dataclass(frozen=True)
+class InputSettings:
+    """What the user says of the inputs.
+
+    Attributes:
+        source: logical names, one for all inputs or one each; default the files' stems, the folders' names.
+        env: worlds in which tool names and state live, one for all or one each; default the source.
+        license: licences of the inputs, one for all or one each.
+        format: names of formats, one for all or one each; default by the records' shape.
+        group: dotted path of the field that tells tasks apart, e.g. info.task; default the format's own.
+        env_rules: YAML file of rules per env: stop message, failures, tool kinds, id fields, scopes.
+        skip_bad_files: keep the whole records of a file that cannot be read to its end.
+    """
+
+    source: tuple[str, ...] = ()
+    env: tuple[str, ...] = ()
+    license: tuple[str, ...] = ()
+    format: tuple[str, ...] = ()
+    group: str | None = None
+    env_rules: Path | None = None
+    skip_bad_files: bool = False
 
 
 @dataclass(frozen=True)
@@ -27,34 +55,41 @@ class CurateSettings:
             "runs/*.jsonl", saved `datasets` folders, hub:ORG/NAME[@REVISION][:CONFIG][:SPLIT]; or one inputs.yaml: a
             list of {path, source, env, ...}.
         out: the dataset folder to write.
-        source: logical names, one for all inputs or one each; default the files' stems, the folders' names.
-        env: worlds in which tool names and state live, one for all or one each; default the source.
-        license: licences of the inputs, one for all or one each.
-        format: names of formats, one for all or one each; default by the records' shape.
-        group: dotted path of the field that tells tasks apart, e.g. info.task; default the format's own.
-        env_rules: YAML file of rules per env: stop message, failures, tool kinds, id fields, scopes.
+        input: names, worlds, licences and formats of the inputs.
         filter: thresholds.
+        tokens: how tokens are counted, and bounds of length.
+        decontaminate: evaluation tasks that must not be trained on.
+        dedup: exact and near-duplicates, and what stands in published sets.
+        cap: rows of one task, tool combination or source.
+        sample: a seeded sample of what is left.
         split: shares by task group.
         workers: processes that read and judge; 0 is one a core. The output does not depend on it.
-        skip_bad_files: keep the whole records of a file that cannot be read to its end.
         overwrite: replace OUT.
         config: YAML file of these settings; flags override it.
     """
 
     inputs: tyro.conf.Positional[tuple[Path, ...]]
     out: Path
-    source: tuple[str, ...] = ()
-    env: tuple[str, ...] = ()
-    license: tuple[str, ...] = ()
-    format: tuple[str, ...] = ()
-    group: str | None = None
-    env_rules: Path | None = None
+    input: InputSettings = field(default_factory=InputSettings)
     filter: FilterSettings = field(default_factory=FilterSettings)
+    tokens: TokenSettings = field(default_factory=TokenSettings)
+    decontaminate: DecontaminateSettings = field(default_factory=DecontaminateSettings)
+    dedup: DedupSettings = field(default_factory=DedupSettings)
+    cap: CapSettings = field(default_factory=CapSettings)
+    sample: SampleSettings = field(default_factory=SampleSettings)
     split: SplitSettings = field(default_factory=SplitSettings)
     workers: int = 0
-    skip_bad_files: bool = False
     overwrite: bool = False
     config: Path | None = None
+
+    def check(self) -> None:
+        """Refuse settings that cannot be right.
+
+        Raises:
+            UsageError: naming the flag.
+        """
+        for part in (self.filter, self.tokens, self.decontaminate, self.dedup, self.cap, self.sample, self.split):
+            part.check()
 
 
 _COLUMNS = ("source", "env", "license", "format")
@@ -66,18 +101,18 @@ def resolve_inputs(settings: CurateSettings) -> list[Input]:
     Raises:
         UsageError: for a missing file, a flag given for some inputs only, an unknown format, or two inputs of one name.
     """
-    paths = settings.inputs
+    paths, said = settings.inputs, settings.input
     if not paths:
         raise UsageError("no input files; give at least one, e.g. traces.jsonl.gz")
     if len(paths) == 1 and paths[0].suffix in (".yaml", ".yml"):
         named = _from_yaml(paths[0])
-        given_twice = [name for name in _COLUMNS if getattr(settings, name)] + ["group"] * (settings.group is not None)
+        given_twice = [name for name in _COLUMNS if getattr(said, name)] + ["group"] * (said.group is not None)
         if given_twice:
             raise UsageError(f"--{given_twice[0]} says nothing beside {paths[0]}; write it there, input by input")
     else:
-        columns = {name: _each(getattr(settings, name), len(paths), name) for name in _COLUMNS}
+        columns = {name: _each(getattr(said, name), len(paths), name) for name in _COLUMNS}
         named = [
-            {"path": path, "group": settings.group, **{name: columns[name][index] for name in _COLUMNS}}
+            {"path": path, "group": said.group, **{name: columns[name][index] for name in _COLUMNS}}
             for index, path in enumerate(paths)
         ]
     expanded = [_expanded(given) for given in named]

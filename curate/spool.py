@@ -64,8 +64,14 @@ class Spooler:
 
     def _name(self, given: Input, sha256: str) -> str:
         described = {key: value for key, value in asdict(given).items() if key != "path"}
-        settings = repr(self.digest)
-        parts = (__version__, DIGEST_VERSION, sha256, orjson.dumps(described), settings, str(self.skip_bad_files))
+        parts = (
+            __version__,
+            DIGEST_VERSION,
+            sha256,
+            orjson.dumps(described),
+            self.digest.key,
+            str(self.skip_bad_files),
+        )
         return hash128(*parts)
 
     def _found(self, given: Input, name: str) -> Spooled | None:

@@ -7,17 +7,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import tyro
 
 from curate.cli import out, parse, run
-from curate.trajectory import SPLITS
+from curate.trajectory import SPLITS, Trajectory
 
 if TYPE_CHECKING:
     import polars as pl
 
     from curate.folder import DatasetFolder
+    from curate.tokens import TokenCounter
 
 TURN_KINDS = ("final", "analysis", "announce", "silent")
 _ROW_COLUMNS = ("env_id", "task_id", "task_group", "split", "reward")
@@ -91,10 +92,18 @@ class Summary:
             ),
             f"tokens{est}": frame["tokens"].sum(),
             **{f"{name}_spread{est if name == 'tokens' else ''}": _spread(frame[name]) for name in _LENGTHS},
+            "secrets_and_personal_data": self._personal(),
             "endings": dict(sorted(_counts(frame["ending"]).items())),
             "mean_reward": _mean(rewards),
             "splits": {name: splits[name] for name in (*SPLITS, "none") if name in splits},
         }
+
+    def _personal(self) -> dict[str, int]:
+        """Kind of secret or personal data -> occurrences."""
+        import polars as pl
+
+        found = self.frame.select(pl.col("personal").explode(empty_as_null=False, keep_nulls=False)).unnest("personal")
+        return dict(sorted(found.group_by("kind").agg(pl.col("count").sum()).iter_rows()))
 
     def _coverage(self) -> dict[str, Any]:
         """How many of the tools that are on offer are ever called; tools of two envs are two tools."""
@@ -139,31 +148,42 @@ def figure_rows(figures: Mapping[str, Any]) -> list[tuple[str, str | int | float
     return rows
 
 
-def summarise(folder: DatasetFolder, table: str = "trajectories") -> Summary:
-    """Figures of one table of a folder; the env rules are those that the folder was curated with."""
+def summarise(folder: DatasetFolder, table: str = "trajectories", tokenizer: str | None = None) -> Summary:
+    """Figures of one table of a folder; the env rules are those that the folder was curated with.
+
+    Args:
+        folder: with trajectories.
+        table: trajectories or rejects.
+        tokenizer: as of `curate.tokens.TokenCounter.of`.
+    """
     import polars as pl
     import pyarrow as pa
 
     from curate.facts import FACTS
     from curate.schema import TRAJECTORY
+    from curate.tokens import TokenCounter
 
-    summary = Summary()
-    rows = _with_facts(folder, table)
+    counter = TokenCounter.of(tokenizer)
+    summary = Summary(estimated=counter.estimated)
+    rows = _with_facts(folder, table, counter)
     schema = pa.schema([*(TRAJECTORY.field(name) for name in (*_ROW_COLUMNS, "tools")), pa.field("facts", FACTS)])
     while batch := list(itertools.islice(rows, _BATCH_ROWS)):
         summary.add(pl.DataFrame(pa.Table.from_pylist(batch, schema=schema)))
     return summary
 
 
-def _with_facts(folder: DatasetFolder, table: str) -> Iterator[dict[str, Any]]:
+def _with_facts(folder: DatasetFolder, table: str, counter: TokenCounter) -> Iterator[dict[str, Any]]:
     from curate.env import DEFAULT_RULES, env_rules
     from curate.facts import facts_of
+    from curate.tokens import count_tokens
 
     rules = env_rules(folder.manifest.inherited("env_rules"))
-    for row in folder.rows(table):
-        if row["messages"] is not None:  # else a record of which no trajectory could be made
-            facts = facts_of(row, rules.get(row["env_id"], DEFAULT_RULES))  # type: ignore[arg-type]
-            yield {**{name: row[name] for name in (*_ROW_COLUMNS, "tools")}, "facts": facts}
+    for batch in folder.batches(table):
+        # A record of which no trajectory could be made has no messages.
+        rows = [cast(Trajectory, row) for row in batch.to_pylist() if row["messages"] is not None]
+        for row, tokens in zip(rows, count_tokens(rows, counter), strict=True):
+            facts = facts_of(row, tokens, rules.get(row["env_id"], DEFAULT_RULES))
+            yield {**{name: row[name] for name in (*_ROW_COLUMNS, "tools")}, "facts": facts}  # type: ignore[literal-required]
 
 
 @dataclass(frozen=True)
@@ -173,11 +193,13 @@ class StatsSettings:
     Attributes:
         folder: a dataset folder with trajectories.
         table: trajectories or rejects.
+        tokenizer: counts the tokens: a tokenizer.json, a folder with one, or a Hub ID; default bytes / 4.
         json: print one JSON object.
     """
 
     folder: tyro.conf.Positional[Path]
     table: str = "trajectories"
+    tokenizer: str | None = None
     json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
 
 
@@ -190,7 +212,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from curate.folder import DatasetFolder
         from curate.report import text_table
 
-        figures = summarise(DatasetFolder.open(settings.folder), settings.table).figures()
+        figures = summarise(DatasetFolder.open(settings.folder), settings.table, settings.tokenizer).figures()
         out(compact_json(figures) if settings.json else text_table(["figure", "value"], figure_rows(figures)))
         return 0
 

@@ -49,7 +49,7 @@ def test_killed_before_any_step_of_a_first_run(
     new = found[-1]["after"]
     assert len(found) >= 12
     assert {item["after"] for item in found} == {"absent", new}
-    assert all(item["again"] == 0 and item["end"] == new and not item["litter"] for item in found)
+    assert [item for item in found if item["again"] or item["end"] != new or item["litter"]] == []
 
 
 @pytest.mark.parametrize("every", [3, pytest.param(1, marks=pytest.mark.slow)])
@@ -64,7 +64,7 @@ def test_killed_before_any_step_of_replacing(
     assert len(states) == 2
     assert new in states
     assert not states & {"absent", "broken"}
-    assert all(item["again"] == 0 and item["end"] == new and not item["litter"] for item in found)
+    assert [item for item in found if item["again"] or item["end"] != new or item["litter"]] == []
 
 
 def curate_and_kill(argv: list[str], seconds: float) -> int:

@@ -379,7 +379,6 @@ def wrong_calls(root: Path) -> dict[str, tuple[list[object], str]]:
     return {
         "no input": ([], "no input files"),
         "missing": ([root / "none.jsonl"], "does not exist"),
-        "folder": ([root], "is a folder"),
         "suffix": ([root / "rules.yaml", good], "unknown kind"),
         "alien parquet": ([root / "alien.parquet"], "keys prompt, answer"),
         "alien jsonl": ([root / "alien.jsonl"], "keys prompt, answer"),
@@ -414,7 +413,6 @@ CASES = [
     *(
         "no input",
         "missing",
-        "folder",
         "suffix",
         "alien parquet",
         "alien jsonl",
@@ -464,7 +462,7 @@ def test_settings_from_a_file_and_flags_above_it(tmp_path: Path, make_chat: Make
     path = jsonl([make_chat(n) for n in range(3)])
     config = tmp_path / "config.yaml"
     config.write_text(
-        "env: [shop]\nfilter:\n  min-calls: 5\n  max_chars: 999\n"
+        "input: {env: [shop]}\nfilter:\n  min-calls: 5\n  max_chars: 999\n"
         "split: {train_share: 1.0, validation_share: 0.0, test_share: 0.0}\n"
     )
     assert run(path, "--config", config, "--out", tmp_path / "out1") == 0
