@@ -18,7 +18,7 @@ from curate.benchmark_tasks import BenchmarkFile, BenchmarkTask, benchmark_files
 from curate.canonical import parse_arguments
 from curate.errors import UsageError
 from curate.ngram_index import NgramIndex, Owner, Place, Words
-from curate.normal_words import value_words, words_of
+from curate.normal_words import value_words, values_of, words_of
 from curate.report import Cell
 from curate.trajectory import ToolCall, Trajectory
 
@@ -26,6 +26,8 @@ SIDES = ("task", "user", "arguments")
 """Where a trajectory is found out: the task it is recorded for, its user messages, or its calls' arguments."""
 MIN_WHOLE = 5
 """Words that a text shorter than an n-gram needs to be looked for as a whole; less is said by chance."""
+MIN_VALUES = 3
+"""Values that such a call must have too: many tasks search for `running shoes with rock plate`."""
 SHOWN_TEXT = 200
 """Characters of the matched text in a hit."""
 SHOWN_PROBLEMS = 5
@@ -242,14 +244,13 @@ class _Reading:
         if task.task_group is not None:
             self.groups.setdefault(task.task_group, number)
         statements, messages = _words_of_each(task.statements), _words_of_each(task.messages)
-        calls = [words for call in task.calls if (words := value_words(call))]
-        texts = statements + messages + calls
+        calls = [(words, len(values_of(call))) for call in task.calls if (words := value_words(call))]
+        texts = [*statements, *messages, *(words for words, _ in calls)]
         self.owners.append(Owner(texts, len(self.counts) - 1, key))
-        short = []
+        short = [("arguments", words) for words, values in calls if values >= MIN_VALUES and len(words) < self.ngram]
         if all(len(words) < self.ngram for words in statements + messages):
             dialogue = [word for words in messages for word in words]
-            short = [("user", words) for words in (*statements, dialogue)]
-        short += [("arguments", words) for words in calls if len(words) < self.ngram]
+            short += [("user", words) for words in (*statements, dialogue)]
         whole = [(side, " ".join(words)) for side, words in short if len(words) >= MIN_WHOLE]
         for side, text in whole:
             self.wholes[side].setdefault(text, number)

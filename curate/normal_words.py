@@ -43,9 +43,14 @@ def _without_signs(found: re.Match[str]) -> str:
 
 
 def value_words(value: Any) -> list[str]:
-    """The words of a call's arguments: its values in the order of the sorted keys, without the keys.
+    """The words of a call's arguments: those of its values, without the keys, which every call of a tool has."""
+    return words_of(" ".join(values_of(value)))
 
-    Keys belong to the tool: every call of it has them. Integral floats count as integers, nulls do not count.
+
+def values_of(value: Any) -> list[str]:
+    """The values in a call's arguments as texts, in the order of the sorted keys.
+
+    Integral floats count as integers, nulls do not count; there is no recursion, so depth costs no stack.
     """
     found: list[str] = []
     stack = [value]
@@ -61,4 +66,4 @@ def value_words(value: Any) -> list[str]:
             found.append(str(int(item)))
         elif item is not None:
             found.append(str(item))
-    return words_of(" ".join(found))
+    return found

@@ -98,7 +98,8 @@ def not_sampled(facts: pl.DataFrame, settings: SampleSettings) -> pl.DataFrame:
     turn = place if settings.sample_balance else (place + chance) / size
     rows = rows.with_columns(turn=turn, size=size).sort("turn", "lot", "trajectory_id")
     gone = rows[settings.size(facts.height) :]
-    label = pl.concat_str(strata, separator=", ").str.replace_all("\n", " + ", literal=True).str.slice(0, 160)
+    named = [pl.format(f"{name} {{}}", name) for name in settings.sample_by] or [pl.lit("all rows")]
+    label = pl.concat_str(named, separator=", ").str.replace_all("\n", " + ", literal=True).str.slice(0, 160)
     detail = pl.format("not drawn from the {} of {}", "size", label)
     return gone.select("index", reason=pl.lit("not_sampled"), detail=detail).sort("index")
 

@@ -107,6 +107,12 @@ def test_a_gold_call_is_found_by_its_values_in_any_notation(bench: Callable[...,
     assert found.overlap(row("21 22 11 12 w1 card9")) is None
 
 
+def test_a_gold_call_of_one_value_is_nothing_special(bench: Callable[..., Benchmarks]) -> None:
+    gold = {"name": "search", "arguments": {"query": "running shoes with rock plate"}}
+    found = bench([{"instruction": TASK, "actions": [gold]}])
+    assert found.overlap(row("Hi", calls=('{"query": "running shoes with rock plate"}',))) is None
+
+
 def test_a_short_task_must_be_the_whole_message(bench: Callable[..., Benchmarks]) -> None:
     found = bench([{"id": "s", "question": "Find a table for two!"}, {"id": "t", "question": "Book it now"}])
     hit = found.overlap(row("Good day.", "find a table for two"))

@@ -85,7 +85,7 @@ def test_what_is_turned_away_says_from_where() -> None:
     assert gone.columns == ["index", "reason", "detail"]
     assert gone.height == 2
     assert set(gone["reason"]) == {"not_sampled"}
-    assert set(gone["detail"]) <= {"not drawn from the 2 of a", "not drawn from the 1 of b"}
+    assert set(gone["detail"]) <= {"not drawn from the 2 of source a", "not drawn from the 1 of source b"}
 
 
 def test_a_sample_larger_than_the_set_takes_all() -> None:
