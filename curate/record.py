@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from inspect import cleandoc
 from pathlib import Path
 
 from curate.cli import out, parse, run, say
@@ -40,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 after Ctrl-C or SIGTERM, 2 for a setting, a path or a port that cannot be right.
     """
-    settings = parse(Settings, "python -m curate.record", Settings.__doc__ or "", argv)
+    settings = parse(Settings, "python -m curate.record", cleandoc(Settings.__doc__ or ""), argv)
     return run(lambda: _record(settings))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -43,6 +44,7 @@ class Exchange:
         started, finished: Unix time in seconds.
         retry: the client says that it asks this a second time.
         ends: the client says that this is its last request.
+        journaled: done once a kill of this process cannot lose the exchange, or it will not be recorded.
     """
 
     request: bytes
@@ -54,6 +56,7 @@ class Exchange:
     reply_encoding: str = ""
     retry: bool = False
     ends: bool = False
+    journaled: Future[None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,10 @@ Event = dict[str, Any]
 
 
 class Journal:
-    """Events that are durable after `sync`; one process writes a journal, the output's lock sees to that.
+    """Events in an append-only file; one process writes it, the output's lock sees to that.
+
+    What was added outlives this process at once, and the machine a moment later: a thread makes all that has come
+    durable, again and again, so that nobody waits for the disk.
 
     Args:
         path: the file; made if it is missing.
@@ -26,8 +31,12 @@ class Journal:
         self.damaged = 0
         self.events = self._load()
         """What stood there when it was opened; lines that are no event are counted in `damaged`."""
-        self._handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
         fsync_dir(path.parent)
+        self._swap = threading.Lock()
+        self._dirty, self._closed = threading.Event(), False
+        self._syncing = threading.Thread(target=self._sync, name="journal", daemon=True)
+        self._syncing.start()
 
     @property
     def size(self) -> int:
@@ -35,18 +44,16 @@ class Journal:
         return os.fstat(self._handle).st_size
 
     def add(self, event: Mapping[str, Any]) -> None:
-        """Append an event: it outlives this process at once, and the machine after `sync`."""
+        """Append an event."""
         append(self._handle, dump(event))
-
-    def sync(self) -> None:
-        """Make everything added so far durable."""
-        os.fdatasync(self._handle)
+        self._dirty.set()
 
     def rewrite(self, events: Iterable[Mapping[str, Any]]) -> None:
         """Put these events in the place of all others, in one step."""
         write_file(self.path, b"".join(dump(event) for event in events))
-        os.close(self._handle)
-        self._handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        with self._swap:
+            os.close(self._handle)
+            self._handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
 
     def remove(self) -> None:
         """Nothing is left to go on from."""
@@ -55,7 +62,16 @@ class Journal:
 
     def close(self) -> None:
         """Let go of the file."""
+        self._closed = True
+        self._dirty.set()
+        self._syncing.join()
         os.close(self._handle)
+
+    def _sync(self) -> None:
+        while self._dirty.wait() and not self._closed:
+            self._dirty.clear()
+            with self._swap, suppress(OSError):  # the next write meets the same disk, and says so
+                os.fdatasync(self._handle)
 
     def _load(self) -> list[Event]:
         """The whole lines; a torn last line is cut off."""

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -50,7 +51,7 @@ class Counts:
         others = {"incomplete replies": self.incomplete, "other paths": self.unrecorded_paths}
         parts.extend(f"{name} {count}" for name, count in others.items() if count)
         for name, counter in (("errors", self.errors), ("not recorded", self.skipped)):
-            listed = ", ".join(f"{key} {count}" for key, count in sorted(counter.items()))
+            listed = ", ".join(f"{key} {count}" for key, count in sorted(dict(counter).items()))
             parts.append(f"{name} {counter.total()}" + (f" ({listed})" if listed else ""))
         return "; ".join(parts)
 
@@ -92,6 +93,8 @@ class Recorder:
             self._go_on()
         except BaseException:
             self._journal.close()
+            if not self._journal.events:
+                self._journal.path.unlink()
             raise
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
 
@@ -117,8 +120,6 @@ class Recorder:
         while batch := self._next_batch():
             for item in batch:
                 self._guarded(item)
-            if any(isinstance(item, Exchange) for item in batch):
-                self._patiently(self._journal.sync)
             self._between()
         if self._finish(list(self._sessions.open.values())):
             self._journal.remove()
@@ -128,7 +129,7 @@ class Recorder:
         self._lines.close()
 
     def _next_batch(self) -> list[Exchange | Reward]:
-        """All that waits, which becomes durable together; empty only after `stop`."""
+        """All that waits; empty only after `stop`."""
         batch: list[Exchange | Reward] = []
         while not batch:
             try:
@@ -153,8 +154,8 @@ class Recorder:
             self.counts.skipped[error.reason] += 1
         except Exception as error:
             self.counts.skipped[f"failed: {type(error).__name__}"] += 1
-            if isinstance(item, Reward):
-                item.answer.set_result(0)
+        finally:
+            _settle(item)
 
     def _take(self, exchange: Exchange) -> None:
         asked = read_request(exchange)
@@ -163,7 +164,9 @@ class Recorder:
         turn, ended = self._sessions.turn(asked, reply, exchange.scope, *times, retry=exchange.retry)
         if ended is not None:
             self._finish([self._sessions.open[ended]])
-        self._patiently(lambda: self._journal.add(turn))
+        if not self._patiently(partial(self._journal.add, turn)):
+            raise RecordError("not_written", "the disk was full to the end")
+        _settle(exchange)
         session = self._sessions.apply(turn)
         self._seen[session.id] = time.monotonic()
         self.counts.recorded += 1
@@ -176,7 +179,7 @@ class Recorder:
         found = self._sessions.named(reward.task_id, reward.trial)
         for session in found:
             event = {"kind": "reward", "session": session.id, "reward": reward.reward}
-            self._patiently(lambda event=event: self._journal.add(event))  # type: ignore[misc]
+            self._patiently(partial(self._journal.add, event))
             session.reward = reward.reward
         self._finish(found)
         return len(found)
@@ -185,11 +188,11 @@ class Recorder:
         """Write trajectories; the journal then says so, up to which byte of the output."""
         done = [session for session in sessions if session.messages]
         lines = [dump(trajectory(session, self._upstream)) for session in done]
-        if lines and not self._patiently(lambda: self._lines.add(lines)):
+        if lines and not self._patiently(partial(self._lines.add, lines)):
             return False
         for session in done:
             closed: Event = {"kind": "closed", "session": session.id, "end": self._lines.size}
-            self._patiently(lambda closed=closed: self._journal.add(closed))  # type: ignore[misc]
+            self._patiently(partial(self._journal.add, closed))
             self._sessions.close(session.id)
             self._seen.pop(session.id, None)
         self.counts.written += len(done)
@@ -263,3 +266,12 @@ class Recorder:
         states = ({"kind": "session", "state": state} for state in self._sessions.snapshot())
         self._patiently(lambda: self._journal.rewrite([{"kind": "start", "end": self._lines.size}, *states]))
         self._compacted = self._journal.size
+
+
+def _settle(item: Exchange | Reward) -> None:
+    """Whoever waits for this need not wait any longer."""
+    if isinstance(item, Reward):
+        if not item.answer.done():
+            item.answer.set_result(0)
+    elif item.journaled is not None and not item.journaled.done():
+        item.journaled.set_result(None)

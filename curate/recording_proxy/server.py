@@ -14,17 +14,20 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
+from contextlib import aclosing
 
 import aiohttp
 from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
+from curate.cli import say
 from curate.errors import RecordError, UsageError
 from curate.recording_proxy.addresses import Upstream
-from curate.recording_proxy.exchange import Exchange, Scope, json_body
-from curate.recording_proxy.headers import PREFIX, scope_of, to_client, to_upstream
+from curate.recording_proxy.exchange import json_body
+from curate.recording_proxy.headers import scope_of, to_client, to_upstream
 from curate.recording_proxy.recorder import Recorder, Reward
+from curate.recording_proxy.tape import Tape, UpstreamCut, chunks_of
 
 REWARD_PATH = "/cacherl/reward"
 CONNECT_SECONDS = 30.0
@@ -66,7 +69,7 @@ class Proxy:
             return await self._recorded(request)
         self._counts.unrecorded_paths += 1
         body = request.content if request.body_exists else None
-        return await self._pass(request, body, [], None)
+        return await self._pass(request, body, None)
 
     async def _recorded(self, request: web.BaseRequest) -> web.StreamResponse:
         """Pass a chat completion, and hand it to the recorder when its reply has ended, in whatever way."""
@@ -76,19 +79,13 @@ class Proxy:
             return error_reply(400, "invalid_request_error", error.detail)
         while self._recorder.backlog > MAX_BACKLOG:
             await asyncio.sleep(0.05)
-        tape = _Tape(request, scope, await request.content.read())
-        number = id(tape)
-        self._recorder.running[number] = (time.monotonic(), scope)
+        tape = Tape(request, scope, await request.content.read(), self._recorder)
         try:
-            return await self._pass(request, tape.request, tape.chunks, tape)
+            return await self._pass(request, tape.request, tape)
         finally:
-            if tape.chunks and tape.status == 200:
-                self._recorder.put(tape.exchange())
-            del self._recorder.running[number]
+            tape.leave()
 
-    async def _pass(
-        self, request: web.BaseRequest, body: Body, chunks: list[bytes], tape: _Tape | None
-    ) -> web.StreamResponse:
+    async def _pass(self, request: web.BaseRequest, body: Body, tape: Tape | None) -> web.StreamResponse:
         url = URL(self._upstream.url(request.raw_path), encoded=True)
         headers = CIMultiDict(to_upstream(_as_sent(request.raw_headers), recorded=tape is not None))
         if isinstance(body, bytes) and len(body) > _LARGE_BODY:
@@ -108,13 +105,10 @@ class Proxy:
             raise
         if upstream.status >= 400:
             self._counts.errors[str(upstream.status)] += 1
-        if tape is not None:
-            tape.status = upstream.status
-            tape.encoding = upstream.headers.get("Content-Encoding", "")
-        return await self._relay(request, upstream, chunks if tape is not None else None)
+        return await self._relay(request, upstream, tape)
 
     async def _relay(
-        self, request: web.BaseRequest, upstream: aiohttp.ClientResponse, chunks: list[bytes] | None
+        self, request: web.BaseRequest, upstream: aiohttp.ClientResponse, tape: Tape | None
     ) -> web.StreamResponse:
         """Send the reply's bytes on as they come; a reply that breaks off breaks off for the client too."""
         whole = False
@@ -122,17 +116,15 @@ class Proxy:
             headers = CIMultiDict(to_client(_as_sent(upstream.raw_headers)))
             reply = web.StreamResponse(status=upstream.status, reason=upstream.reason, headers=headers)
             await reply.prepare(request)
-            while chunk := await _next(upstream.content):
-                if chunks is not None:
-                    chunks.append(chunk)
-                await reply.write(chunk)
-            whole = chunk is not None
-            if whole:
-                await reply.write_eof()
-            else:
-                self._counts.errors["upstream cut"] += 1
-                if request.transport is not None:
-                    request.transport.close()
+            async with aclosing(chunks_of(upstream) if tape is None else tape.chunks(upstream)) as chunks:
+                async for chunk in chunks:
+                    await reply.write(chunk)
+            await reply.write_eof()
+            whole = True
+        except UpstreamCut:
+            self._counts.errors["upstream cut"] += 1
+            if request.transport is not None:
+                request.transport.close()
         except (asyncio.CancelledError, ConnectionError):
             self._counts.errors["client left"] += 1
             raise
@@ -168,46 +160,10 @@ class Proxy:
 Body = bytes | io.BytesIO | aiohttp.StreamReader | None
 
 
-class _Tape:
-    """What passes, until the reply has ended."""
-
-    def __init__(self, request: web.BaseRequest, scope: Scope, body: bytes) -> None:
-        self.request, self.scope = body, scope
-        self.chunks: list[bytes] = []
-        self.status = 0
-        self.encoding = ""
-        self._request_encoding = request.headers.get("Content-Encoding", "")
-        self._retry = request.headers.get("x-stainless-retry-count", "0") != "0"  # the OpenAI SDKs say so
-        self._ends = request.headers.get(f"{PREFIX}end", "0") not in ("", "0")
-        self._started = time.time()
-
-    def exchange(self) -> Exchange:
-        """All of it."""
-        return Exchange(
-            request=self.request,
-            reply=b"".join(self.chunks),
-            started=self._started,
-            finished=time.time(),
-            scope=self.scope,
-            request_encoding=self._request_encoding,
-            reply_encoding=self.encoding,
-            retry=self._retry,
-            ends=self._ends,
-        )
-
-
 def _as_sent(headers: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[str, str]]:
     """Headers with their names spelt as they came; the library's own view rewrites those it knows."""
     for name, value in headers:
         yield name.decode("utf-8", "surrogateescape"), value.decode("utf-8", "surrogateescape")
-
-
-async def _next(stream: aiohttp.StreamReader) -> bytes | None:
-    """What has come since; b"" at the end, None where the upstream broke off."""
-    try:
-        return await stream.readany()
-    except (aiohttp.ClientError, OSError):
-        return None
 
 
 def read_reward(body: bytes) -> Reward:
@@ -276,6 +232,7 @@ async def serve(upstream: Upstream, listen: tuple[str, int], recorder: Recorder,
             await _listen(runner, listen)
             ready(_address(runner))
             await stop.wait()
+            say(f"stopping; replies under way have {GRACE_SECONDS:.0f} seconds")
         finally:
             await runner.cleanup()
 
@@ -295,7 +252,7 @@ def _address(runner: web.ServerRunner) -> str:
 
 def _keep_quiet() -> None:
     """The library's log would quote broken requests, headers and all."""
-    for name in ("aiohttp", "asyncio"):
+    for name in ("aiohttp", "asyncio", "concurrent.futures"):
         logging.getLogger(name).addHandler(logging.NullHandler())
         logging.getLogger(name).propagate = False
     # The recorder's thread must not hold up replies for the usual 5 ms.

@@ -24,4 +24,5 @@ def model() -> Iterator[StubModel]:
 def record(model: StubModel, tmp_path: Path) -> Iterator[Callable[..., Recording]]:
     """Start `python -m curate.record` before the model; `record("--idle-seconds", 1)`."""
     with ExitStack() as stack:
-        yield lambda *flags: stack.enter_context(Recording(model.url, tmp_path / "rec.jsonl", *flags))
+        out = tmp_path / "rec.jsonl"
+        yield lambda *flags, **options: stack.enter_context(Recording(model.url, out, *flags, **options))

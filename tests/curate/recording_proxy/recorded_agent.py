@@ -97,11 +97,11 @@ def run_agent(client: openai.OpenAI, city: str, **options: Any) -> list[Any]:
 class Recording:
     """`python -m curate.record` as a process before `upstream`; its stderr goes to a file beside the output."""
 
-    def __init__(self, upstream: str, out: Path, *flags: object) -> None:
+    def __init__(self, upstream: str, out: Path, *flags: object, listen: int = 0) -> None:
         self.out, self.log = out, out.with_suffix(".log")
         self.offset = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
-            args = ["--upstream", upstream, "--out", out, "--listen", 0, *flags]
+            args = ["--upstream", upstream, "--out", out, "--listen", listen, *flags]
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "curate.record", *map(str, args)],
                 cwd=ROOT,
@@ -163,9 +163,9 @@ class Recording:
         return self.records()
 
     def wait_for_turns(self, count: int) -> None:
-        """Until the journal knows so many turns."""
+        """Until the journal knows so many turns, or more."""
         journal = self.out.with_name(f"{self.out.name}.journal")
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline and journal.read_bytes().count(b'"kind":"turn"') < count:
             time.sleep(0.02)
-        assert journal.read_bytes().count(b'"kind":"turn"') == count
+        assert journal.read_bytes().count(b'"kind":"turn"') >= count

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import json
+import time
 
 import pytest
 
 from curate.record import main
-from tests.curate.recording_proxy.recorded_agent import Recording, start, step
+from tests.curate.recording_proxy.recorded_agent import Recording, run_agent, start, step, weather
 
 
 def test_after_a_kill_the_same_trajectory_goes_on(record, tmp_path):
@@ -30,6 +32,17 @@ def test_after_a_kill_the_same_trajectory_goes_on(record, tmp_path):
     assert row["metadata"]["requests"] == 3
     assert [message["role"] for message in row["messages"]] == [message["role"] for message in messages]
     assert not (tmp_path / "rec.jsonl.journal").exists()
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_reply_that_an_agent_has_outlives_a_kill(record, stream):
+    recording = record()
+    with recording.client() as client:
+        messages = run_agent(client, "Rome", stream=stream)
+        recording.kill()
+    again = record()
+    again.stop()
+    assert again.records()[0]["messages"][-1]["content"] == messages[-1]["content"]
 
 
 def test_a_reply_that_was_lost_with_the_recorder_is_known_from_the_next_request(record, model, tmp_path):
@@ -69,6 +82,30 @@ def test_a_trajectory_is_written_once_wherever_the_write_was_cut(record, tmp_pat
     record().stop()
     rows = [json.loads(line) for line in out.read_text().splitlines()]
     assert sorted(row["messages"][1]["content"].split()[-1] for row in rows) == ["Oslo", "Rome"]
+
+
+def test_agents_at_work_through_several_kills_lose_nothing(record, model):
+    recording = record()
+    port = int(recording.url.split(":")[2].split("/")[0])
+    follow = weather(model)
+    model.answer = lambda body: time.sleep(0.02) or follow(body)
+    options = {"max_retries": 20, "default_headers": {"x-cacherl-env": "weather"}}
+    with recording.client(**options) as client, concurrent.futures.ThreadPoolExecutor(4) as pool:
+        runs = [pool.submit(run_agent, client, f"City{number}", stream=False) for number in range(40)]
+        for _ in range(2):
+            recording.wait_for_turns(15)
+            recording.kill()
+            recording = record(listen=port)
+        told = [run.result() for run in runs]
+    recording.stop()
+    rows = recording.records()
+    for messages in told:
+        # A reply may have come twice, as its asker was cut off in between: then the other row ends there.
+        equal = [row for row in rows if row["messages"][1] == messages[1]]
+        assert [message["role"] for message in max(equal, key=lambda row: len(row["messages"]))["messages"]] == [
+            message["role"] for message in messages
+        ]
+    assert len({row["metadata"]["recording_id"] for row in rows}) == len(rows)
 
 
 def test_an_existing_file_is_appended_to(record, tmp_path):
