@@ -80,6 +80,8 @@ class Spooler:
             return None
         facts = orjson.loads(done.read_bytes())
         chunks = [str(self.journal / chunk) for chunk in facts.pop("chunks")]
+        if not all(Path(chunk).exists() for chunk in chunks):  # a run was killed while it cleaned up
+            return None
         return Spooled(given, chunks=chunks, **facts)
 
     def _done(self, name: str, spooled: Spooled) -> None:
