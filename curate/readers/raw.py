@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
@@ -153,6 +153,20 @@ def json_column(record: Mapping[str, Any], key: str, kind: type) -> Any:
     if value.lstrip()[:1] != ("[" if kind is list else "{"):
         return value
     return json_of(value, key)
+
+
+def described(record: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:
+    """Fields that say something about the record, as objects where they are texts of such; other texts stay."""
+    found: dict[str, Any] = {}
+    for key in keys:
+        if key in record:
+            try:
+                found[key] = json_column(record, key, dict)
+            except RecordError as error:
+                if error.reason != "not_json":
+                    raise
+                found[key] = record[key]
+    return found
 
 
 def json_of(text: str, place: str) -> Any:

@@ -13,7 +13,7 @@ from curate.readers.raw import RawRecord, RawTrajectory, read_tools, take_facts
 from curate.trajectory import Trajectory
 
 _NAMES = {"reasoningContent": "reasoning_content", "toolCalls": "tool_calls", "toolCallId": "tool_call_id"}
-_FACTS = ("env_id", "initial_state_id", "license", "trial", "reward")
+_FACTS = ("env_id", "initial_state_id", "license", "reward")
 
 
 class STS:
@@ -87,6 +87,7 @@ def to_sts(row: Trajectory) -> list[dict[str, Any]]:
         "id": row["trajectory_id"],
         "name": row["task_id"],
         "task_id": row["task_id"],
+        **({"trial": row["trial"]} if row["trial"] >= 0 else {}),
         **facts,
     }
     if row["tools"] and not row["tools_inferred"]:

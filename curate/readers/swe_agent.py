@@ -178,9 +178,7 @@ def _fenced(text: str) -> tuple[str | None, str | None]:
 
 def _keep_rest(raw: RawTrajectory, index: int, item: Mapping[str, Any]) -> None:
     """Keep what a step or message says beside what was read of it."""
-    rest = {
-        key: value for key, value in item.items() if key not in _READ and value not in (None, "", [], {})
-    }
+    rest = {key: value for key, value in item.items() if key not in _READ and value not in (None, "", [], {})}
     if rest:
         raw.metadata.setdefault("message_extras", {})[str(index)] = rest
 
