@@ -80,6 +80,10 @@ class Format(Protocol):
         ...
 
 
+FACTS = ("task_id", "env_id", "initial_state_id", "license", "trial", "reward")
+"""Facts that any format may carry under our own names."""
+
+
 def take_facts(record: Mapping[str, Any], raw: RawTrajectory, taken: set[str]) -> RawTrajectory:
     """Fill in the facts that any format may carry under our own names; what is left goes to the metadata."""
     raw.task_id = _text(record, "task_id")
@@ -88,7 +92,7 @@ def take_facts(record: Mapping[str, Any], raw: RawTrajectory, taken: set[str]) -
     raw.license = _text(record, "license")
     raw.trial = _integer(record, "trial")
     raw.reward = _number(record, "reward")
-    known = taken | {"task_id", "env_id", "initial_state_id", "license", "trial", "reward", "metadata"}
+    known = {*taken, *FACTS, "metadata"}
     given = record.get("metadata")
     others = {key: value for key, value in record.items() if key not in known}
     if isinstance(given, Mapping) and not given.keys() & (others.keys() | raw.metadata.keys()):

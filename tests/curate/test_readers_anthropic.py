@@ -91,6 +91,19 @@ def test_think_tags_of_other_models() -> None:
     assert raw.split_texts == {1: "<think>so</think>hi"}
 
 
+def test_rows_of_a_table() -> None:
+    call = {"type": "tool_use", "text": None, "id": "t1", "name": "f", "input": {"a": 1}, "is_error": None}
+    text = {"type": "text", "text": "hi", "id": None, "name": None, "input": None, "is_error": None}
+    messages = [{"role": "assistant", "content": [text, call]}]
+    for given in (messages, json.dumps(messages)):
+        record = {"messages": given, "system": None, "tools": '[{"name": "f", "input_schema": {}}]'}
+        assert Anthropic().matches(record) > 0.9
+        raw = Anthropic().convert(record)
+        assert (raw.messages[0]["content"], raw.messages[0]["content_json"]) == ("hi", None)
+        assert raw.messages[0]["tool_calls"][0]["arguments"] == '{"a":1}'
+        assert raw.tools == [{"type": "function", "function": {"name": "f", "parameters": {}}}]
+
+
 @pytest.mark.parametrize(
     ("message", "place"),
     [

@@ -70,6 +70,11 @@ def test_each_record_alone_is_of_its_files_format(name: str) -> None:
         {"messages": [{"role": "user", "content": "x"}], "task_id": "t", "reward": 1.0, "trajectory": None},
         {"messages": [], "tools": []},
         {"messages": [{"role": "system", "content": "s"}, {"role": "user", "content": "x"}], "system": "s"},
+        {
+            "messages": [{"role": "user", "content": "x"}],
+            "system": "s",
+            "tools": [{"type": "function", "function": {"name": "f"}}],
+        },
         {"messages": '[{"role": "user", "content": "x"}]'},
     ],
 )

@@ -75,6 +75,22 @@ def test_messages_before_any_header_are_a_session() -> None:
     assert [item["content"] for item in STS().convert(found.value).messages] == ["x"]
 
 
+def test_a_header_may_say_anything() -> None:
+    header = {
+        "type": "session",
+        "harness": "h",
+        "id": "a",
+        "tools": ["bash"],
+        "reward": {"resolved": True},
+        "task_id": "t",
+    }
+    (found,) = sessions(header, {"type": "message", "message": {"role": "user", "content": "x"}})
+    raw = STS().convert(found.value)
+    assert (raw.tools, raw.reward, raw.task_id) == (None, None, "t")
+    assert raw.metadata["tools_said"] == ["bash"]
+    assert raw.metadata["header"] == {"reward": {"resolved": True}}
+
+
 def test_only_one_session_is_held() -> None:
     taken = []
 
