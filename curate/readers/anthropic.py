@@ -12,7 +12,7 @@ from typing import Any
 from curate.canonical import compact_json
 from curate.errors import RecordError
 from curate.readers.messages import message, objects, split_think, tool_call
-from curate.readers.raw import RawTrajectory, take_facts
+from curate.readers.raw import RawTrajectory, json_column, read_tools, take_facts
 from curate.trajectory import Message
 
 _OWN_BLOCKS = frozenset(("thinking", "redacted_thinking", "tool_use", "tool_result"))
@@ -27,27 +27,28 @@ class Anthropic:
 
     def matches(self, record: Mapping[str, Any]) -> float:
         """Sure if a block is of a kind that only Anthropic has, less so if only `system` or the tools say it."""
-        messages = record.get("messages")
+        messages, tools = record.get("messages"), record.get("tools")
+        if isinstance(messages, str):  # a column of a table
+            return 0.96 if '"tool_use"' in messages or '"tool_result"' in messages else 0.0
         if not isinstance(messages, list) or not all(isinstance(item, Mapping) for item in messages):
             return 0.0
         if any(item.get("role") not in _ROLES or item.get("tool_calls") for item in messages):
             return 0.0
         if any(_kinds(item.get("content")) & _OWN_BLOCKS for item in messages):
             return 0.97
-        tools = record.get("tools")
         if isinstance(tools, list) and any(isinstance(tool, Mapping) and "input_schema" in tool for tool in tools):
             return 0.95
         outside = record.get("system") and all(item.get("role") != "system" for item in messages)
-        return 0.85 if messages and outside else 0.0
+        return 0.85 if messages and outside and not tools else 0.0
 
     def convert(self, record: Mapping[str, Any]) -> RawTrajectory:
         """Read one record."""
         raw = RawTrajectory(messages=[])
         if record.get("system"):
             raw.messages.append(_plain("system", record["system"], "system"))
-        for index, item in enumerate(objects(record.get("messages"), "messages")):
+        for index, item in enumerate(objects(json_column(record, "messages", list), "messages")):
             _add_message(raw, item, f"messages[{index}]")
-        raw.tools = _tools(record.get("tools"))
+        raw.tools = _tools(json_column(record, "tools", list))
         return take_facts(record, raw, {"messages", "system", "tools"})
 
 
@@ -66,9 +67,9 @@ def _add_message(raw: RawTrajectory, item: Mapping[str, Any], place: str) -> Non
     if not isinstance(content, list):
         read = _plain(role, content, f"{place}.content")
     elif role == "assistant":
-        read = _assistant(objects(content, f"{place}.content"), f"{place}.content", extra)
+        read = _assistant(_blocks(content, f"{place}.content"), f"{place}.content", extra)
     else:
-        blocks = objects(content, f"{place}.content")
+        blocks = _blocks(content, f"{place}.content")
         results = [block for block in blocks if block.get("type") == "tool_result"]
         raw.messages.extend(_result(block, f"{place}.content") for block in results)
         rest = [block for block in blocks if block.get("type") != "tool_result"]
@@ -82,11 +83,16 @@ def _add_message(raw: RawTrajectory, item: Mapping[str, Any], place: str) -> Non
     raw.messages.append(read)
 
 
+def _blocks(content: Any, place: str) -> list[dict[str, Any]]:
+    """Blocks without the nulls that a table gives each of them for what the others have."""
+    return [{key: value for key, value in block.items() if value is not None} for block in objects(content, place)]
+
+
 def _plain(role: str, content: Any, place: str) -> Message:
     """A message of text, or of blocks that are text and others; blocks that say more than their text are kept whole."""
     if content is None or isinstance(content, str):
         return message(role, content)
-    blocks = objects(content, place)
+    blocks = _blocks(content, place)
     texts = [block["text"] for block in blocks if isinstance(block.get("text"), str)]
     read = message(role, "".join(texts) if texts else None)
     if not all(block.keys() == {"type", "text"} and isinstance(block["text"], str) for block in blocks):
@@ -131,11 +137,14 @@ def _result(block: Mapping[str, Any], place: str) -> Message:
 
 
 def _tools(value: Any) -> list[dict[str, Any]] | None:
-    """OpenAI function schemas; a tool of the API's own, which has no schema, keeps its type and settings."""
+    """OpenAI function schemas (some records have them already); a tool of the API's own keeps its type and settings."""
     if value is None or value == []:
         return None
-    tools = []
+    tools: list[dict[str, Any]] = []
     for index, tool in enumerate(objects(value, "tools")):
+        if isinstance(tool.get("function"), Mapping):
+            tools += read_tools([tool]) or []
+            continue
         if not isinstance(tool.get("name"), str):
             raise RecordError("wrong_type", f"tools[{index}] has no name")
         beside = {key: item for key, item in tool.items() if (key, item) != ("type", "custom")}

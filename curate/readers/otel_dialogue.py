@@ -41,7 +41,9 @@ class Dialogue:
         Raises:
             RecordError: naming the span and the attribute that is wrong.
         """
-        system = _parsed(attributes, "gen_ai.system_instructions", place)
+        system = attributes.get("gen_ai.system_instructions")
+        if isinstance(system, str) and system.startswith("[{"):
+            system = _parsed(attributes, "gen_ai.system_instructions", place)
         tools = _parsed(attributes, "gen_ai.tool.definitions", place)
         if tools and self.tools is None:
             self.tools = read_tools(tools)

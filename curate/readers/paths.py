@@ -13,7 +13,7 @@ SUFFIXES = (".json", ".jsonl", ".ndjson", ".traj", ".parquet", ".arrow")
 _COMPRESSED = (".gz", ".zst")
 _TABLES = {".parquet": "parquet", ".arrow": "arrow"}
 _HUB = re.compile(
-    r"hub:(?P<repository>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w./-]+))?(?::(?P<config>[\w.-]*))?(?::(?P<split>[\w.-]+))?"
+    r"hub:(?P<repository>\w[\w.-]*/\w[\w.-]*)(?:@(?P<revision>[\w./-]+))?(?::(?P<config>[\w.-]*))?(?::(?P<split>[\w.-]+))?"
 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
@@ -80,6 +80,10 @@ class Format(Protocol):
         ...
 
 
+FACTS = ("task_id", "env_id", "initial_state_id", "license", "trial", "reward")
+"""Facts that any format may carry under our own names."""
+
+
 def take_facts(record: Mapping[str, Any], raw: RawTrajectory, taken: set[str]) -> RawTrajectory:
     """Fill in the facts that any format may carry under our own names; what is left goes to the metadata."""
     raw.task_id = _text(record, "task_id")
@@ -88,7 +92,7 @@ def take_facts(record: Mapping[str, Any], raw: RawTrajectory, taken: set[str]) -
     raw.license = _text(record, "license")
     raw.trial = _integer(record, "trial")
     raw.reward = _number(record, "reward")
-    known = taken | {"task_id", "env_id", "initial_state_id", "license", "trial", "reward", "metadata"}
+    known = {*taken, *FACTS, "metadata"}
     given = record.get("metadata")
     others = {key: value for key, value in record.items() if key not in known}
     if isinstance(given, Mapping) and not given.keys() & (others.keys() | raw.metadata.keys()):
@@ -153,6 +157,20 @@ def json_column(record: Mapping[str, Any], key: str, kind: type) -> Any:
     if value.lstrip()[:1] != ("[" if kind is list else "{"):
         return value
     return json_of(value, key)
+
+
+def described(record: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:
+    """Fields that say something about the record, as objects where they are texts of such; other texts stay."""
+    found: dict[str, Any] = {}
+    for key in keys:
+        if key in record:
+            try:
+                found[key] = json_column(record, key, dict)
+            except RecordError as error:
+                if error.reason != "not_json":
+                    raise
+                found[key] = record[key]
+    return found
 
 
 def json_of(text: str, place: str) -> Any:

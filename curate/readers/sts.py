@@ -9,11 +9,11 @@ from typing import Any
 from curate.canonical import parse_json
 from curate.errors import RecordError
 from curate.readers.messages import objects, openai_messages
-from curate.readers.raw import RawRecord, RawTrajectory, read_tools, take_facts
+from curate.readers.raw import FACTS, RawRecord, RawTrajectory, read_tools, take_facts
 from curate.trajectory import Trajectory
 
 _NAMES = {"reasoningContent": "reasoning_content", "toolCalls": "tool_calls", "toolCallId": "tool_call_id"}
-_FACTS = ("env_id", "initial_state_id", "license", "trial", "reward")
+_TOLD = ("env_id", "initial_state_id", "license", "reward")
 
 
 class STS:
@@ -55,10 +55,15 @@ class STS:
             raise RecordError("wrong_type", f"the session header is {type(session).__name__}, not an object")
         items = objects(record.get("messages"), "messages")
         raw = openai_messages([{_NAMES.get(key, key): value for key, value in item.items()} for item in items])
-        raw.tools = read_tools(session.get("tools"))
-        beside = {key: value for key, value in record.items() if key not in ("session", "messages")}
         header = {key: value for key, value in session.items() if key != "type"}
-        return take_facts({**header, **beside}, raw, {"tools"})
+        try:
+            raw.tools = read_tools(header.get("tools"))
+        except RecordError:  # a header may say anything: names of tools, or a count
+            header["tools_said"] = header["tools"]
+        # So may its other fields; what can be no fact of ours is kept as they said it.
+        said = {key: header.pop(key) for key in FACTS if isinstance(header.get(key), (list, dict, bool))}
+        beside = {key: value for key, value in record.items() if key not in ("session", "messages")}
+        return take_facts({**header, **({"header": said} if said else {}), **beside}, raw, {"tools"})
 
 
 def _add_line(session: dict[str, Any], line: Mapping[str, Any]) -> None:
@@ -80,13 +85,14 @@ def to_sts(row: Trajectory) -> list[dict[str, Any]]:
 
     What the format has no key for (is_error, names of tool results) goes along under our names, as it allows.
     """
-    facts: dict[str, Any] = {key: row[key] for key in _FACTS if row[key] is not None}  # type: ignore[literal-required]
+    facts: dict[str, Any] = {key: row[key] for key in _TOLD if row[key] is not None}  # type: ignore[literal-required]
     header = {
         "type": "session",
         "harness": "cacherl",
         "id": row["trajectory_id"],
         "name": row["task_id"],
         "task_id": row["task_id"],
+        **({"trial": row["trial"]} if row["trial"] >= 0 else {}),
         **facts,
     }
     if row["tools"] and not row["tools_inferred"]:

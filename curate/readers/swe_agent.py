@@ -73,7 +73,9 @@ def _prompts(step: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -> l
     shown = step.get("query", step.get("messages"))
     if isinstance(shown, list) and any(isinstance(item, Mapping) and "role" in item for item in shown):
         return objects(shown, "trajectory[0].query")
-    replies = (index for index, item in enumerate(history) if item.get("role") == "assistant" and "is_demo" not in item)
+    replies = (
+        index for index, item in enumerate(history) if item.get("role") == "assistant" and not item.get("is_demo")
+    )
     return list(history[: next(replies, None)])
 
 
@@ -178,9 +180,7 @@ def _fenced(text: str) -> tuple[str | None, str | None]:
 
 def _keep_rest(raw: RawTrajectory, index: int, item: Mapping[str, Any]) -> None:
     """Keep what a step or message says beside what was read of it."""
-    rest = {
-        key: value for key, value in item.items() if key not in _READ and value not in (None, "", [], {})
-    }
+    rest = {key: value for key, value in item.items() if key not in _READ and value not in (None, "", [], {})}
     if rest:
         raw.metadata.setdefault("message_extras", {})[str(index)] = rest
 

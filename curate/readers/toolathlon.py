@@ -8,7 +8,7 @@ from typing import Any
 
 from curate.errors import RecordError
 from curate.readers.messages import openai_messages
-from curate.readers.raw import RawTrajectory, json_column, read_tools, take_facts
+from curate.readers.raw import RawTrajectory, described, json_column, read_tools, take_facts
 
 _PUBLISHED = ("config", "task_status", "key_stats", "agent_cost")
 _RUN = re.compile(r"_(\d{1,6})\Z")
@@ -31,11 +31,10 @@ class Toolathlon:
     def convert(self, record: Mapping[str, Any]) -> RawTrajectory:
         """Read one record; `tool_calls` beside the messages are the tools on offer."""
         raw = openai_messages(json_column(record, "messages", list))
-        columns = {key: json_column(record, key, dict) for key in _PUBLISHED if key in record}
         offered = json_column(record, "tool_calls", dict)
         tools = offered.get("tools") if isinstance(offered, Mapping) else offered
         raw.tools = read_tools(tools or record.get("tools"))
-        whole = {**record, **columns}
+        whole = {**record, **described(record, _PUBLISHED)}
         passed = _passed(whole)
         if "reward" not in whole and passed is not None:
             whole["reward"] = float(passed)

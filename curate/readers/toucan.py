@@ -12,7 +12,7 @@ from typing import Any
 from curate.canonical import compact_json
 from curate.errors import RecordError
 from curate.readers.messages import objects, openai_messages
-from curate.readers.raw import RawTrajectory, json_column, read_tools, take_facts
+from curate.readers.raw import RawTrajectory, described, json_column, read_tools, take_facts
 from curate.readers.written_calls import calls_of_text
 from curate.trajectory import Message
 
@@ -90,8 +90,7 @@ def _renamed(item: Mapping[str, Any]) -> Mapping[str, Any]:
 def _take_columns(record: Mapping[str, Any], raw: RawTrajectory, tools: str) -> RawTrajectory:
     """The facts of a row: its uuid is the task, its question the statement, other columns are parsed metadata."""
     uuid = record.get("uuid")
-    columns = {key: json_column(record, key, dict) for key in (*_QUALITY, "metadata") if key in record}
-    taken = take_facts({**record, **columns}, raw, {"messages", tools})
+    taken = take_facts({**record, **described(record, (*_QUALITY, "metadata"))}, raw, {"messages", tools})
     if taken.task_id is None and uuid is not None:
         if not isinstance(uuid, str):
             raise RecordError("wrong_type", f"uuid is {type(uuid).__name__}, not a text")

@@ -10,6 +10,11 @@ from typing import Any
 import pytest
 
 from curate.__main__ import main
+from curate.normalise import Input, normalise
+from curate.readers.files import read_records
+from curate.readers.raw import Format, RawRecord
+from curate.readers.registry import LOOK_AT, detect
+from curate.trajectory import Trajectory
 
 Record = dict[str, Any]
 
@@ -106,3 +111,33 @@ def real_files(shared: Path) -> list[Path]:
 @pytest.fixture(scope="session")
 def three_inputs(shared: Path) -> list[Path]:
     return real_files(shared)
+
+
+TRACES = Path(__file__).parent / "traces"
+"""One small file a format, with the particulars that bite."""
+
+
+def assembled(path: Path) -> tuple[Format, list[RawRecord]]:
+    """The format of a file, and its records as the format wants them."""
+    records = list(read_records(path))
+    reader = detect(records[:LOOK_AT], path.name)[0]
+    return reader, list(reader.assemble(iter(records)) if reader.assemble else records)
+
+
+@pytest.fixture
+def read_trace() -> Callable[[str], list[Trajectory]]:
+    """The rows of a file of `traces/`, as the pipeline normalises them."""
+
+    def read(name: str) -> list[Trajectory]:
+        reader, records = assembled(TRACES / name)
+        return [normalise(reader.convert(item.value), item.value, item.row, Input(name, "traces")) for item in records]
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def trace_records() -> Callable[[], list[tuple[str, Format, RawRecord]]]:
+    """Every record of `traces/`, assembled: (file, its format, the record)."""
+    files = [(path.name, *assembled(path)) for path in sorted(TRACES.iterdir())]
+    found = [(name, reader, record) for name, reader, records in files for record in records]
+    return lambda: found
