@@ -24,15 +24,15 @@ _SORRY = r"(?:(?:i'm |i am )?(?:(?:very|really|so|truly) )?sorry|unfortunately|i
 _HERE = r"[^.!?\n]{0,120}?"
 
 ANYWHERE: tuple[Phrase, ...] = (
-    _phrase("as an|as a", rf"\bas an? {_MODEL}\b{_HERE}\b{_NO}\b"),
-    _phrase("i'm |i am ", rf"\bi(?:'m| am) (?:just |only )?an? {_MODEL}\b{_HERE}\b{_NO}\b"),
+    _phrase("an ai|language model|artificial int", rf"\bas an? {_MODEL}\b{_HERE}\b{_NO}\b"),
+    _phrase("an ai|language model|artificial int", rf"\bi(?:'m| am) (?:just |only )?an? {_MODEL}\b{_HERE}\b{_NO}\b"),
     _phrase(
-        "my ",
+        "programming|guidelines|my training",
         r"\b(?:against|violates?|outside|not allowed by|contrary to) my (?:own |core )?",
         r"(?:programming|(?:ethical |safety |content |usage )?guidelines|training)\b",
     ),
     _phrase(
-        "my ",
+        "programming|guidelines|my training",
         r"\bmy (?:programming|(?:ethical |safety |content )?guidelines|training) ",
         r"(?:do(?:es)?n't|do(?:es)? not|prevents?|prohibits?)\b",
     ),
@@ -111,7 +111,7 @@ ANYWHERE: tuple[Phrase, ...] = (
 
 OPENING: tuple[Phrase, ...] = (
     _phrase(
-        "assist|help|comply|engage|fulfil|complete|do that|do this|answer|provide|discuss",
+        "n't |cannot|can not|will not|not able|unable|do not|must decline",
         rf"(?:{_SORRY}[,.;!]?\s?)?(?:but\s)?i(?:\s?{_NO}|'m afraid i {_NO})(?:\sto)?\s",
         r"(?:(?:assist|help|comply|engage)(?: you)? with|(?:fulfill?|complete|do|answer|provide|discuss))",
         rf" {_THAT}\s*(?:[.!]|$)",
@@ -180,3 +180,6 @@ OPENING: tuple[Phrase, ...] = (
         r"(?: في| ب)? ?(?:ذلك|هذا الطلب|هذا|طلبك)\s*[.!]",
     ),
 )
+
+GATES = tuple(dict.fromkeys(gate for gates, _ in (*ANYWHERE, *OPENING) for gate in gates))
+"""Where a turn holds none of these, no phrase need be tried."""
