@@ -124,30 +124,32 @@ def find_secrets(text: str) -> list[Finding]:
         ("YOUR_API_KEY", "AKIAIOSFODNN7EXAMPLE") or has too little entropy ("sk-xxxx") is none.
     """
     taken: list[Finding] = []
-    for kind, raw in _worth_a_look(text):
-        taken = apart(taken, _found(kind, text, raw))
+    kinds = _worth_a_look(text)
+    if kinds:
+        raw = text.encode("ascii", "replace")  # a byte for each character: places are the same
+        for kind in kinds:
+            taken = apart(taken, _found(kind, text, raw.lower() if kind is _PASSWORD else raw))
     return taken
 
 
 def may_hold_secrets(text: str) -> bool:
     """The quick look alone: False only for texts in which, and in parts of which, `find_secrets` finds nothing."""
-    return next(_worth_a_look(text), None) is not None
+    return bool(_worth_a_look(text))
 
 
-def _worth_a_look(text: str) -> Iterator[tuple[_Kind, bytes]]:
-    """The kinds that the text may hold, each with the bytes in which its anchors stand.
-
-    Bytes are what Python folds and searches fastest; there is one for each character, so places are the same.
-    """
-    raw = text.encode("ascii", "replace")
+def _worth_a_look(text: str) -> list[_Kind]:
+    """The kinds that the text may hold; the look is at its bytes, which Python folds and searches fastest."""
+    raw = text.encode("utf-8", "replace")
+    folded = raw.lower()
+    kinds: list[_Kind] = []
     long_run = b"x" * RUN in raw.translate(_RUNS) or b"x" * JOINED_RUN in raw.translate(_JOINED_RUNS)
     if long_run or b"glpat-" in raw or b"-----BEGIN" in raw:
-        yield from ((kind, raw) for kind in _KEYS)
+        kinds += _KEYS
     if b"@" in raw and b"://" in raw:
-        yield _ADDRESS, raw
-    folded = raw.lower()
+        kinds.append(_ADDRESS)
     if any(word in folded for word in _PASSWORD.anchors):
-        yield _PASSWORD, folded
+        kinds.append(_PASSWORD)
+    return kinds
 
 
 def _places(anchors: tuple[bytes, ...], raw: bytes) -> list[int]:
