@@ -17,8 +17,8 @@ from curate.personal import PERSONAL_KINDS, find_personal
 
 __all__ = ["Finding", "find_secrets", "may_hold_secrets", "find_personal", "SECRET_KINDS", "PERSONAL_KINDS", "entropy"]
 
-RUN, JOINED_RUN = 16, 26
-"""Letters and digits in a row, and the same with `-` and `_`: no key of `_KEYS` lacks both runs."""
+RUN, JOINED_RUN = 16, 32
+"""Letters and digits in a row, and the same with `-` and `_`: the keys below have one of these runs, GitLab's aside."""
 MIN_ENTROPY = 3.0
 """Bits per character: random base64 keys of 20-40 characters have 4 and more, hex ones 3.2 and more, `xxxx` none."""
 
@@ -55,7 +55,7 @@ _KEYS = (
         3.5,
     ),
     _kind("anthropic", "sk-ant-", _START + r"sk-ant-[a-z0-9]{2,12}-[A-Za-z0-9_\-]{32,200}", 3.5),
-    _kind("openai", "sk-", _START + r"sk-(?!ant-)[A-Za-z0-9_\-]{20,220}" + _END, 3.5),
+    _kind("openai", "sk-", _START + r"sk-(?!ant-)[A-Za-z0-9_\-]{32,220}" + _END, 3.5),
     _kind("aws", "AKIA ASIA ABIA ACCA", r"(?<![A-Za-z0-9])A(?:KIA|SIA|BIA|CCA)[A-Z2-7]{16}(?![A-Za-z0-9])"),
     _kind("github", "ghp_ gho_ ghu_ ghs_ ghr_", _START + r"gh[pousr]_[A-Za-z0-9]{36,251}" + _END, 3.5),
     _kind("github", "github_pat_", _START + r"github_pat_[A-Za-z0-9]{22}_[A-Za-z0-9]{59}" + _END, 3.5),
@@ -69,7 +69,7 @@ _KEYS = (
     ),
     _kind("google", "AIza", _START + r"AIza[A-Za-z0-9_\-]{35}" + _END, 3.5),
     _kind(
-        "google", "GOCSPX- ya29.", _START + r"(?:GOCSPX-[A-Za-z0-9_\-]{28}|ya29\.[A-Za-z0-9_\-]{20,400})" + _END, 3.5
+        "google", "GOCSPX- ya29.", _START + r"(?:GOCSPX-[A-Za-z0-9_\-]{28}|ya29\.[A-Za-z0-9_\-]{32,400})" + _END, 3.5
     ),
     _kind("huggingface", "hf_ api_org_", _START + r"(?:hf_|api_org_)[A-Za-z0-9]{34}" + _END, 3.5, mixed=False),
     _kind(
