@@ -21,6 +21,10 @@ _IBAN_LENGTHS = {
         "SI19 SK24 SM27 ST25 SV28 TL23 TN24 TR26 UA29 VA22 VG24 XK20"
     ).split()
 }
+_MARKS = bytes(0x64 if chr(code).isdigit() and code < 128 else 0x20 for code in range(256))
+_JOINTS = b" .()+-"
+FEWEST_DIGITS = 4
+"""Digits in a row, joints left out, that an address like 8.8.8.8 has; cards, phones and accounts have more."""
 _LOCAL = re.compile(r"[A-Za-z0-9._%+\-]{1,64}\Z")
 _DOMAIN = re.compile(r"@(?:[A-Za-z0-9\-]{1,63}\.){1,8}[A-Za-z]{2,24}(?![A-Za-z0-9])")
 
@@ -33,12 +37,14 @@ def find_personal(text: str) -> list[Finding]:
     version 6 in their short form, with `::`).
     """
     taken = list(_emails(text)) if "@" in text else []
+    joined = text.encode("utf-8", "replace").translate(_MARKS, _JOINTS)
     for kind in _KINDS:
-        if kind.sign in text:
+        if kind.sign in text and b"d" * kind.digits in joined:
             taken = apart(taken, _found(kind, text))
-    stretches = [match.span() for match in _DIGITS.finditer(text)]
-    for kind in _DIGIT_KINDS:
-        taken = apart(taken, _among_digits(kind, text, stretches))
+    if b"d" * FEWEST_DIGITS in joined:
+        stretches = [match.span() for match in _DIGITS.finditer(text)]
+        for kind in _DIGIT_KINDS:
+            taken = apart(taken, _among_digits(kind, text, stretches))
     return taken
 
 
@@ -115,12 +121,17 @@ def _ssn(text: str) -> bool:
 
 @dataclass(frozen=True)
 class _Kind:
-    """One kind: a sign that stands in it, the pattern, what the pattern cannot check, and how short it can be."""
+    """One kind: what stands in it, its pattern, and what the pattern cannot check.
+
+    `digits` in a row (joints left out) stand in any text that holds one; a stretch of digits that does has at least
+    `shortest` characters and so many `signs`.
+    """
 
     name: str
     sign: str
     pattern: re.Pattern[str]
     valid: Callable[[str], bool]
+    digits: int = 0
     shortest: int = 0
     signs: int = 0
 
@@ -134,8 +145,11 @@ _KINDS = (
             r"(?P<value>[A-Z](?<![A-Za-z0-9].)[A-Z][0-9]{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?)(?![A-Za-z0-9])"
         ),
         _iban,
+        digits=6,
     ),
-    _Kind("phone", "+", re.compile(r"(?P<value>\+[0-9](?<![\w+.\-]..)(?:[ \-.()]{0,2}[0-9]){7,14})(?![\w\-])"), _phone),
+    _Kind(
+        "phone", "+", re.compile(r"(?P<value>\+[0-9](?<![\w+.\-]..)(?:[ \-.()]{0,2}[0-9]){7,14})(?![\w\-])"), _phone, 8
+    ),
     _Kind(
         "ip",
         "::",

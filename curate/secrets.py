@@ -17,8 +17,8 @@ from curate.personal import PERSONAL_KINDS, find_personal
 
 __all__ = ["Finding", "find_secrets", "may_hold_secrets", "find_personal", "SECRET_KINDS", "PERSONAL_KINDS", "entropy"]
 
-RUN, JOINED_RUN = 16, 26
-"""Letters and digits in a row, and the same with `-` and `_`: no key of `_KEYS` lacks both runs."""
+RUN, JOINED_RUN = 16, 32
+"""Letters and digits in a row, and the same with `-` and `_`: the keys below have one of these runs, GitLab's aside."""
 MIN_ENTROPY = 3.0
 """Bits per character: random base64 keys of 20-40 characters have 4 and more, hex ones 3.2 and more, `xxxx` none."""
 
@@ -55,7 +55,7 @@ _KEYS = (
         3.5,
     ),
     _kind("anthropic", "sk-ant-", _START + r"sk-ant-[a-z0-9]{2,12}-[A-Za-z0-9_\-]{32,200}", 3.5),
-    _kind("openai", "sk-", _START + r"sk-(?!ant-)[A-Za-z0-9_\-]{20,220}" + _END, 3.5),
+    _kind("openai", "sk-", _START + r"sk-(?!ant-)[A-Za-z0-9_\-]{32,220}" + _END, 3.5),
     _kind("aws", "AKIA ASIA ABIA ACCA", r"(?<![A-Za-z0-9])A(?:KIA|SIA|BIA|CCA)[A-Z2-7]{16}(?![A-Za-z0-9])"),
     _kind("github", "ghp_ gho_ ghu_ ghs_ ghr_", _START + r"gh[pousr]_[A-Za-z0-9]{36,251}" + _END, 3.5),
     _kind("github", "github_pat_", _START + r"github_pat_[A-Za-z0-9]{22}_[A-Za-z0-9]{59}" + _END, 3.5),
@@ -69,7 +69,7 @@ _KEYS = (
     ),
     _kind("google", "AIza", _START + r"AIza[A-Za-z0-9_\-]{35}" + _END, 3.5),
     _kind(
-        "google", "GOCSPX- ya29.", _START + r"(?:GOCSPX-[A-Za-z0-9_\-]{28}|ya29\.[A-Za-z0-9_\-]{20,400})" + _END, 3.5
+        "google", "GOCSPX- ya29.", _START + r"(?:GOCSPX-[A-Za-z0-9_\-]{28}|ya29\.[A-Za-z0-9_\-]{32,400})" + _END, 3.5
     ),
     _kind("huggingface", "hf_ api_org_", _START + r"(?:hf_|api_org_)[A-Za-z0-9]{34}" + _END, 3.5, mixed=False),
     _kind(
@@ -124,30 +124,32 @@ def find_secrets(text: str) -> list[Finding]:
         ("YOUR_API_KEY", "AKIAIOSFODNN7EXAMPLE") or has too little entropy ("sk-xxxx") is none.
     """
     taken: list[Finding] = []
-    for kind, raw in _worth_a_look(text):
-        taken = apart(taken, _found(kind, text, raw))
+    kinds = _worth_a_look(text)
+    if kinds:
+        raw = text.encode("ascii", "replace")  # a byte for each character: places are the same
+        for kind in kinds:
+            taken = apart(taken, _found(kind, text, raw.lower() if kind is _PASSWORD else raw))
     return taken
 
 
 def may_hold_secrets(text: str) -> bool:
     """The quick look alone: False only for texts in which, and in parts of which, `find_secrets` finds nothing."""
-    return next(_worth_a_look(text), None) is not None
+    return bool(_worth_a_look(text))
 
 
-def _worth_a_look(text: str) -> Iterator[tuple[_Kind, bytes]]:
-    """The kinds that the text may hold, each with the bytes in which its anchors stand.
-
-    Bytes are what Python folds and searches fastest; there is one for each character, so places are the same.
-    """
-    raw = text.encode("ascii", "replace")
+def _worth_a_look(text: str) -> list[_Kind]:
+    """The kinds that the text may hold; the look is at its bytes, which Python folds and searches fastest."""
+    raw = text.encode("utf-8", "replace")
+    folded = raw.lower()
+    kinds: list[_Kind] = []
     long_run = b"x" * RUN in raw.translate(_RUNS) or b"x" * JOINED_RUN in raw.translate(_JOINED_RUNS)
     if long_run or b"glpat-" in raw or b"-----BEGIN" in raw:
-        yield from ((kind, raw) for kind in _KEYS)
+        kinds += _KEYS
     if b"@" in raw and b"://" in raw:
-        yield _ADDRESS, raw
-    folded = raw.lower()
+        kinds.append(_ADDRESS)
     if any(word in folded for word in _PASSWORD.anchors):
-        yield _PASSWORD, folded
+        kinds.append(_PASSWORD)
+    return kinds
 
 
 def _places(anchors: tuple[bytes, ...], raw: bytes) -> list[int]:

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from curate.filters.base import Context, Predicate, View, view_of
 from curate.filters.grounding import ungrounded_arguments
 from curate.filters.invalid import invalid_arguments, unknown_tool
-from curate.filters.language import language
+from curate.filters.languages import language
 from curate.filters.leaks import leaked_thinking
 from curate.filters.privacy import secret
 from curate.filters.quality import below_outcome, low_quality

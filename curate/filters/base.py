@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeAlias
 
-from curate.canonical import parse_arguments
+from curate.canonical import parse_arguments, parse_json
 from curate.env import DEFAULT_RULES, EnvRules
 from curate.filters.settings import FilterSettings
 from curate.pairing import PairedCall, pair_calls
 from curate.tool_schemas import EnvTools
-from curate.trajectory import Trajectory
+from curate.trajectory import ToolCall, Trajectory
 from curate.turns import Ending, ending
 
 
@@ -41,7 +41,7 @@ class View:
     @cached_property
     def arguments(self) -> list[dict[str, Any] | None]:
         """The parsed arguments of each pair's call, None where they are unparsed."""
-        return [parse_arguments(pair.call["arguments"])[0] for pair in self.pairs]
+        return [_parsed(pair.call) for pair in self.pairs]
 
     @cached_property
     def spoken(self) -> list[tuple[int, str]]:
@@ -61,6 +61,17 @@ class View:
     def by_assistant(self, pair: PairedCall) -> bool:
         """Whether the agent made the call; the user may call tools too."""
         return self.row["messages"][pair.message_index]["role"] == "assistant"
+
+
+def _parsed(call: ToolCall) -> dict[str, Any] | None:
+    """The arguments; what the reader found to be JSON is not doubted again, which saves half of the time."""
+    if call["args_status"] == "json":
+        try:
+            value = parse_json(call["arguments"])
+        except ValueError:
+            return None
+        return value if isinstance(value, dict) else None
+    return parse_arguments(call["arguments"])[0]
 
 
 Predicate: TypeAlias = Callable[[View, Context], str | None]

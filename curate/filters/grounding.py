@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from curate.canonical import EXACT_FLOAT
 from curate.env import name_words, tool_kind
 from curate.filters.base import Context, View
 from curate.filters.sayings import Sayings, is_date, sayings
@@ -37,8 +38,9 @@ _NUMBER = re.compile(r"[+\-]?\$?\d+(?:\.\d+)?%?")
 _OWN_WORDS = frozenset(
     "query queries search keyword keywords question prompt content body message text code command script expression "
     "formula thought reason summary description title subject note notes comment explanation instruction instructions "
-    "latitude longitude lat lon lng timezone".split()
+    "timezone".split()
 )
+_COORDINATES = frozenset("latitude longitude lat lon lng".split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,9 @@ def _leaves(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tupl
 
 def _grounded(path: tuple[str | int, ...], value: Any, pair: PairedCall, said: Sayings) -> bool:
     before = pair.message_index
+    name = next((step for step in reversed(path) if isinstance(step, str)), "")
+    if not _COORDINATES.isdisjoint(name_words(name)):
+        return True
     if isinstance(value, (int, float)):
         return _number_grounded(value, before, said)
     text = value.strip()
@@ -110,10 +115,9 @@ def _grounded(path: tuple[str | int, ...], value: Any, pair: PairedCall, said: S
         return True
     if is_date(text):
         return False
-    words = _WORD.findall(text.lower())
+    words = _WORD.findall(text.casefold())
     if all((len(word) < SHORT and not word.isdigit()) or said.word(word, before) for word in words):
         return True
-    name = next((step for step in reversed(path) if isinstance(step, str)), "")
     if len(words) >= FREE_WORDS or not _OWN_WORDS.isdisjoint(name_words(name)):
         return _free_text_grounded(text, words, before, said)
     return False
@@ -123,8 +127,8 @@ def _number_grounded(value: int | float, before: int, said: Sayings) -> bool:
     size = abs(value)
     if isinstance(value, int) and (size <= SMALL or len(str(size).rstrip("0")) == 1):
         return True
-    if size >= LARGEST_AMOUNT:
-        return said.word(str(size), before)
+    if size >= LARGEST_AMOUNT or "e" in str(size):
+        return said.holds(str(size), before) or (size < EXACT_FLOAT and said.number(size, before))
     return said.number(size, before) or said.computed(size, before)
 
 

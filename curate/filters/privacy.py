@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from functools import lru_cache
 
 from curate.filters.base import Context, View
@@ -18,14 +17,14 @@ def secret(view: View, context: Context) -> str | None:
     """A real-looking key, token or password anywhere in the row; the detail shows its first characters only."""
     if context.settings.content.keep_secrets:
         return None
-    quick = "\n".join(text for _, text, shared in _texts(view.row) if not shared)
-    unclear = may_hold_secrets(quick)
-    for place, text, shared in _texts(view.row):
+    texts = _texts(view.row)
+    unclear = may_hold_secrets("\n".join([text for _, text, shared in texts if not shared]))
+    for place, text, shared in texts:
         if shared or unclear:
             found = _shared_secrets(text) if shared and len(text) <= SHARED_CHARS else find_secrets(text)
             if found:
                 more = f", {len(found)} in this text" if found[1:] else ""
-                return f"{place}: {found[0].kind} {found[0].masked}{more}"
+                return f"{_named(place)}: {found[0].kind} {found[0].masked}{more}"
     return None
 
 
@@ -41,22 +40,25 @@ def privacy_counts(row: Trajectory) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
-def _texts(row: Trajectory) -> Iterator[tuple[str, str, bool]]:
-    """(place, text, whether rows are likely to share it)."""
+def _texts(row: Trajectory) -> list[tuple[str | int, str, bool]]:
+    """(place, text, whether rows are likely to share it); a number is a message."""
+    texts: list[tuple[str | int, str, bool]] = [("tools", row["tools"], True), ("metadata", row["metadata"], False)]
     for index, message in enumerate(row["messages"]):
         shared = message["role"] in ("system", "developer")
         for text in (message["content"], message["content_json"], message["reasoning_content"]):
             if text:
-                yield f"message {index}", text, shared
-        for call in message["tool_calls"]:
-            yield f"message {index}", call["arguments"], False
-    yield "tools", row["tools"], True
-    yield "metadata", row["metadata"], False
+                texts.append((index, text, shared))
+        texts += [(index, call["arguments"], False) for call in message["tool_calls"]]
+    return texts
+
+
+def _named(place: str | int) -> str:
+    return place if isinstance(place, str) else f"message {place}"
 
 
 def _kinds(text: str) -> list[str]:
     return [found.kind for find in (find_secrets, find_personal) for found in find(text)]
 
 
-_shared_kinds = lru_cache(maxsize=512)(_kinds)
-_shared_secrets = lru_cache(maxsize=512)(find_secrets)
+_shared_kinds = lru_cache(maxsize=256)(_kinds)
+_shared_secrets = lru_cache(maxsize=256)(find_secrets)

@@ -24,15 +24,15 @@ _SORRY = r"(?:(?:i'm |i am )?(?:(?:very|really|so|truly) )?sorry|unfortunately|i
 _HERE = r"[^.!?\n]{0,120}?"
 
 ANYWHERE: tuple[Phrase, ...] = (
-    _phrase("as an|as a", rf"\bas an? {_MODEL}\b{_HERE}\b{_NO}\b"),
-    _phrase("i'm |i am ", rf"\bi(?:'m| am) (?:just |only )?an? {_MODEL}\b{_HERE}\b{_NO}\b"),
+    _phrase("an ai|language model|artificial int", rf"\bas an? {_MODEL}\b{_HERE}\b{_NO}\b"),
+    _phrase("an ai|language model|artificial int", rf"\bi(?:'m| am) (?:just |only )?an? {_MODEL}\b{_HERE}\b{_NO}\b"),
     _phrase(
-        "my ",
+        "programming|guidelines|my training",
         r"\b(?:against|violates?|outside|not allowed by|contrary to) my (?:own |core )?",
         r"(?:programming|(?:ethical |safety |content |usage )?guidelines|training)\b",
     ),
     _phrase(
-        "my ",
+        "programming|guidelines|my training",
         r"\bmy (?:programming|(?:ethical |safety |content )?guidelines|training) ",
         r"(?:do(?:es)?n't|do(?:es)? not|prevents?|prohibits?)\b",
     ),
@@ -89,7 +89,7 @@ ANYWHERE: tuple[Phrase, ...] = (
     _phrase(
         "作为|作為",
         r"作[为為](?:一[个個名款])?\s?(?:ai|人工智[能慧]|(?:大型?)?[语語]言模型)",
-        r"[^。!?\n]{0,60}(?:无法|無法|不能|没有|沒有)",
+        r"[^。!?\uff01\uff1f\n]{0,60}(?:无法|無法|不能|没有|沒有)",
     ),
     _phrase(
         "として",
@@ -111,7 +111,7 @@ ANYWHERE: tuple[Phrase, ...] = (
 
 OPENING: tuple[Phrase, ...] = (
     _phrase(
-        "assist|help|comply|engage|fulfil|complete|do that|do this|answer|provide|discuss",
+        "n't |cannot|can not|will not|not able|unable|do not|must decline",
         rf"(?:{_SORRY}[,.;!]?\s?)?(?:but\s)?i(?:\s?{_NO}|'m afraid i {_NO})(?:\sto)?\s",
         r"(?:(?:assist|help|comply|engage)(?: you)? with|(?:fulfill?|complete|do|answer|provide|discuss))",
         rf" {_THAT}\s*(?:[.!]|$)",
@@ -148,10 +148,10 @@ OPENING: tuple[Phrase, ...] = (
     ),
     _phrase(
         "无法|無法|不能",
-        r"(?:(?:非常|很|十分)?(?:抱歉|对不起|對不起|遗憾|遺憾)[,,。!]?\s?)?(?:但)?",
+        r"(?:(?:非常|很|十分)?(?:抱歉|对不起|對不起|遗憾|遺憾)[,\uff0c。!\uff01]?\s?)?(?:但)?",
         r"我(?:无法|無法|不能)(?:为您|為您|向您|给您)?",
         r"(?:提供|协助|協助|帮助|幫助|满足|滿足|回答|处理|處理|完成)(?:您|你)?(?:的|这个|這個|该|該|此|这类|這類|这样的|這樣的)?",
-        r"(?:请求|請求|要求|问题|問題|内容|內容|帮助|幫助)?\s*[。.!!]",
+        r"(?:请求|請求|要求|问题|問題|内容|內容|帮助|幫助)?\s*[。.!\uff01]",
     ),
     _phrase(
         "ません|かねます",
@@ -180,3 +180,6 @@ OPENING: tuple[Phrase, ...] = (
         r"(?: في| ب)? ?(?:ذلك|هذا الطلب|هذا|طلبك)\s*[.!]",
     ),
 )
+
+GATES = tuple(dict.fromkeys(gate for gates, _ in (*ANYWHERE, *OPENING) for gate in gates))
+"""Where a turn holds none of these, no phrase need be tried."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from itertools import chain
 
 from curate.filters.base import Context, View
-from curate.filters.refusal_phrases import ANYWHERE, OPENING, Phrase
+from curate.filters.refusal_phrases import ANYWHERE, GATES, OPENING, Phrase
 
 LONGEST_CANNED = 200
 """Characters of a canned refusal with its usual tail ("Is there anything else?"); a longer text gives reasons."""
@@ -19,6 +19,8 @@ LONGEST_CANNED = 200
 def refusal(view: View, context: Context) -> str | None:
     """Assistant turns that refuse as a model; a no for a reason of the agent's policy, or a transfer, is none."""
     said = _plain(view.spoken_text)
+    if not any(map(said.__contains__, GATES)):
+        return None
     anywhere, opening = list(_possible(ANYWHERE, said)), list(_possible(OPENING, said))
     if not anywhere and not opening:
         return None

@@ -37,6 +37,7 @@ class Sayings:
     """An index of texts; each is known from the next message on, an assistant's from the user's next word on."""
 
     words: dict[str, int] = field(default_factory=dict)
+    asked: dict[str, int] = field(default_factory=dict)  # the words of users alone
     numbers: dict[float, int] = field(default_factory=dict)
     squashed: str = ""
     starts: list[int] = field(default_factory=list)
@@ -75,7 +76,7 @@ class Sayings:
         if day is None:
             return clock is not None and any(self.holds(form, before) for form in _clock_forms(clock))
         days = (day, *_neighbours(day))
-        return any(self.word(word, before) for word in _RELATIVE) or any(
+        return any(self.asked.get(word, before + 1) <= before for word in _RELATIVE) or any(
             self.holds(form, before) for near in days for form in _date_forms(near)
         )
 
@@ -99,10 +100,12 @@ def sayings(row: Trajectory) -> Sayings:
     """The index of a row: its tools, and all messages but the assistant's last words."""
     index = Sayings()
     pieces, at = list[str](), 0
-    for known_from, text in sorted(_texts(row), key=lambda piece: piece[0]):
+    for known_from, text, asked in sorted(_texts(row), key=lambda piece: piece[0]):
         words, numbers, squashed = _shared_piece(text) if known_from <= 1 else _piece(text)
         for word in words:
             index.words.setdefault(word, known_from)
+            if asked:
+                index.asked.setdefault(word, known_from)
         for number in numbers:
             index.numbers.setdefault(number, known_from)
         pieces.append(squashed)
@@ -113,10 +116,10 @@ def sayings(row: Trajectory) -> Sayings:
     return index
 
 
-def _texts(row: Trajectory) -> Iterator[tuple[int, str]]:
-    """(message from which it is known, text)."""
+def _texts(row: Trajectory) -> Iterator[tuple[int, str, bool]]:
+    """(message from which it is known, text, whether a user says it)."""
     if not row["tools_inferred"]:
-        yield 0, row["tools"]
+        yield 0, row["tools"], False
     heard = [index for index, message in enumerate(row["messages"]) if message["role"] == "user"]
     for index, message in enumerate(row["messages"]):
         known_from = index + 1
@@ -127,14 +130,14 @@ def _texts(row: Trajectory) -> Iterator[tuple[int, str]]:
             known_from = heard[later] + 1
         for text in (message["content"], message["content_json"]):
             if text:
-                yield known_from, text
+                yield known_from, text, message["role"] == "user"
 
 
 _Piece = tuple[tuple[str, ...], tuple[float, ...], str]
 
 
 def _piece(text: str) -> _Piece:
-    folded = text[:MAX_TEXT].lower()
+    folded = text[:MAX_TEXT].casefold()
     if "," in folded:
         folded = _THOUSANDS.sub("", folded)
     numbers = (float(digits) for digits in dict.fromkeys(_NUMBER.findall(folded)))
@@ -152,7 +155,7 @@ def is_date(text: str) -> bool:
 
 def squash(text: str) -> str:
     """A text's letters and digits alone, in lower case."""
-    return _BETWEEN.sub("", text.lower())
+    return _BETWEEN.sub("", text.casefold())
 
 
 def _key(number: float) -> float:

@@ -39,7 +39,7 @@ class ContentSettings:
             UsageError: naming the code, or the package that is missing.
         """
         if self.languages:
-            from curate.filters.language import check_languages
+            from curate.filters.languages import check_languages
 
             check_languages(self.languages)
 

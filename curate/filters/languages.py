@@ -11,10 +11,14 @@ from importlib.util import find_spec
 from curate.errors import UsageError
 from curate.filters.base import Context, View
 
-JUDGED_CHARS = 4_000
+JUDGED_CHARS = 2_000
 """Characters of one side that are judged; more do not change the verdict and cost time."""
 MIN_LETTERS = 40
-"""Texts with fewer letters are not judged: "OK, W123" is of any language."""
+"""Texts of an alphabet that many share are not judged below this: "OK, W123" is of any language."""
+FEW_LETTERS = 10
+"""Letters from which a script of few languages is enough to tell."""
+KANA = 0.1
+"""Share of kana in Japanese text, at the least; Chinese has none."""
 OWN_SCRIPT = 0.5
 """Share of the letters from which a script decides alone."""
 
@@ -56,26 +60,24 @@ def language_of(text: str) -> str | None:
     """ISO 639-1 code of a text's language; None if it holds too few letters to tell."""
     prose = _NO_PROSE.sub(" ", text[: 2 * JUDGED_CHARS])[:JUDGED_CHARS]
     letters = sum(map(str.isalpha, prose))
-    # A Chinese or Japanese letter is worth several of an alphabet.
-    dense = len(_SCRIPT_LETTERS["han"].findall(prose)) + len(_SCRIPT_LETTERS["kana"].findall(prose))
-    if letters + 3 * dense < MIN_LETTERS:
-        return None
-    candidates = None if prose.isascii() else _by_script(prose, letters)
-    if candidates is not None and len(candidates) == 1:
-        return next(iter(candidates))
-    return _classify(prose, candidates)
+    if not prose.isascii():
+        candidates, own = _by_script(prose)
+        if own >= max(OWN_SCRIPT * letters, FEW_LETTERS):
+            return next(iter(candidates)) if len(candidates) == 1 else _classify(prose, candidates)
+    return _classify(prose) if letters >= MIN_LETTERS else None
 
 
-def _by_script(prose: str, letters: int) -> frozenset[str] | None:
-    """The languages of the script that most letters are of; None for Latin and all others."""
+def _by_script(prose: str) -> tuple[frozenset[str], int]:
+    """The languages of the script that most letters are of, and how many these are; Latin and rarer ones are none."""
     counts = Counter({name: len(pattern.findall(prose)) for name, pattern in _SCRIPT_LETTERS.items()})
-    if counts["kana"] + counts["han"] >= OWN_SCRIPT * letters:
-        return frozenset({"ja"}) if counts["kana"] >= 0.1 * counts["han"] else frozenset({"zh"})
+    east = counts["kana"] + counts["han"]
+    if east >= max(counts.values()):
+        return frozenset({"ja"} if counts["kana"] >= KANA * east else {"zh"}), east
     name, count = counts.most_common(1)[0]
-    return _LANGUAGES[name] if count >= OWN_SCRIPT * letters else None
+    return _LANGUAGES[name], count
 
 
-def _classify(prose: str, candidates: frozenset[str] | None) -> str:
+def _classify(prose: str, candidates: frozenset[str] | None = None) -> str:
     ranked = _rank(prose)
     return next((code for code, _ in ranked if candidates is None or code in candidates), ranked[0][0])
 
