@@ -57,7 +57,8 @@ def tool_words(name: str) -> ToolWords:
     thing = " ".join([*article, *head])
     kept_tail = [] if tail[:1] == ["by"] else tail
     looked = "my search for" if verb in _LOOKING else "the list of"
-    place = thing if article else f"{looked} {thing}"
+    record = f"{thing} record" if len(head) == 1 and singular(head[0]) == head[0] else thing
+    place = record if article else f"{looked} {thing}"
     return ToolWords(verb, " ".join([spoken, thing, *kept_tail]), thing, place)
 
 

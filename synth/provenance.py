@@ -36,10 +36,12 @@ MAX_ARGUMENTS = 60
 _TOKEN = re.compile(r"\w+")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}\b)")
 _ISO_DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)$")
-_FACT = re.compile(r"#?\b\w*\d\w*(?:[-.:@]\w+)*")
+_FACT = re.compile(r"#?\b(?:[A-Z]{1,6}-)?\w*\d\w*(?:[-.:@]\w+)*")
 _MONTHS = "january february march april may june july august september october november december".split()
 _JOINING = ("_", "@")
 _COUNTING = ("total", "new", "num", "max", "min", "count")
+REACH = 24
+"""Characters between a small number and the words that say what it counts."""
 _NUMBER_WORDS = "zero one two three four five six seven eight nine ten eleven twelve".split()
 
 
@@ -117,16 +119,16 @@ class _Texts:
                 self._postings.setdefault(token, []).append(old)
 
     def find(self, forms: Sequence[str], near: str | None = None) -> int | None:
-        """The message that last held one of the forms; with `near`, only if it speaks of that field too."""
+        """The message that last held one of the forms; with `near`, only beside words of that field."""
         for form in forms:
             for index, text in reversed(self.texts[-TAIL:]):
-                if form in text and _within(form, text) and (near is None or _near_topic(near, text)):
+                if form in text and _within(form, text, near):
                     return index
             if self._postings:
                 probe = max(_TOKEN.findall(form), key=len, default="")
                 for at in self._postings.get(probe, [])[: -NEWEST - 1 : -1]:
                     index, text = self.texts[at]
-                    if _within(form, text) and (near is None or _near_topic(near, text)):
+                    if _within(form, text, near):
                         return index
         return None
 
@@ -198,13 +200,14 @@ class ValueIndex:
 
         A field of the same name beats free text, except what the user said since or in the last message; the latest
         place beats older ones.
-        Values that stand everywhere (1, "no", true) count only where name and value agree.
+        Values that stand everywhere (1, "no", true) are found by accident in any result: they have no source unless
+        the user said them beside the field's words ("three checked bags"). A short name ("TX") needs its own field.
         """
         name = next((step for step in reversed(path) if isinstance(step, str)), "")
         trivial = is_trivial(value)
         near = name if trivial else None
         forms = _forms(value)
-        fields = self._fields(name, value, trivial)
+        fields = {} if trivial and not _is_short_name(value) else self._fields(name, value, trivial)
         user, result = self._said("user", forms, near), fields.get("result")
         since = result.message_index if result else -1
         fresh = user is not None and (user.message_index > since or user.message_index == self.latest_user)
@@ -214,9 +217,9 @@ class ValueIndex:
             user,
             result,
         ]
-        if user is None and result is None:
-            found = [self._said("result", forms, near), self._said("assistant", forms, near)]
-            found += [None if trivial else self._said("system", forms, None), fields.get("call")]
+        if user is None and result is None and not trivial:
+            found = [self._said("result", forms, None), self._said("assistant", forms, None)]
+            found += [self._said("system", forms, None), fields.get("call")]
         sources = [source for at, source in enumerate(found) if source is not None and source not in found[:at]]
         if not sources:
             sources = [Source(self._unfound(value, trivial, spec or {}))]
@@ -236,12 +239,16 @@ class ValueIndex:
         """Whether a call had this value among its arguments before."""
         return any(place.kind == "call" for place, _ in self._values.get(normal(value), ())[: -NEWEST - 1 : -1])
 
-    def fact(self, text: str) -> Source | None:
-        """The latest result or call that holds this id, number or date of an answer's text."""
-        fields = self._fields("", text, False)
-        return fields.get("result") or fields.get("call") or self._said("result", _forms(text), None)
+    def results_with(self, fact: str) -> list[int]:
+        """The results, as message indexes, the latest first, that hold this id, number or date of an answer's text."""
+        places = self._values.get(normal(fact), ())[: -NEWEST - 1 : -1]
+        found = list(dict.fromkeys(place.message_index for place, _ in places if place.kind == "result"))
+        if found:
+            return found
+        said = self._said("result", _forms(fact), None)
+        return [said.message_index] if said is not None else []
 
-    def _fields(self, name: str, value: Any, trivial: bool) -> dict[str, Source]:
+    def _fields(self, name: str, value: Any, short: bool) -> dict[str, Source]:
         """The best field of a result and of an earlier call that holds the value."""
         topic, best = topic_words(name), dict[str, Source]()
         for place, key in self._values.get(normal(value), ())[: -NEWEST - 1 : -1]:
@@ -249,7 +256,7 @@ class ValueIndex:
             if known is not None and known.named:
                 continue
             named = _speaks_of(topic, name, place, key)
-            if (known is None and not trivial) or named:
+            if (known is None and not short) or named:
                 path = (*place.path, key) if place.holder is not None else ()
                 best[place.kind] = Source(place.kind, place.message_index, place.tool, path, place.holder, named)
         return best
@@ -317,6 +324,11 @@ def is_trivial(value: Any) -> bool:
     return len(text) <= 2 or text in ("yes", "none", "null", "true", "false", "all", "any")
 
 
+def _is_short_name(value: Any) -> bool:
+    """Whether a value of two characters is a name or a code, such as a state's."""
+    return isinstance(value, str) and len(value) == 2 and value.isalpha() and value.lower() != "no"
+
+
 def _is_key(key: Any) -> bool:
     """Whether an object's key looks like an id or a code itself: its values are then entries, not fields."""
     return isinstance(key, str) and (key.isupper() or any(map(str.isdigit, key)))
@@ -354,8 +366,8 @@ def _ending(day: int) -> str:
     return "th" if 10 < day < 14 else {1: "st", 2: "nd", 3: "rd"}.get(day % 10, "th")
 
 
-def _within(needle: str, text: str) -> bool:
-    """Whether `needle` stands in `text` as a word of its own: `5` is not in `15`, `5.08` or `a5`."""
+def _within(needle: str, text: str, near: str | None = None) -> bool:
+    """Whether `needle` is a word of its own in `text`, beside words of `near`: `5` is not in `15`, `5.08` or `a5`."""
     at = text.find(needle)
     while at >= 0:
         end = at + len(needle)
@@ -363,7 +375,8 @@ def _within(needle: str, text: str) -> bool:
         inside = before.isalnum() or after.isalnum() or before in _JOINING or after in _JOINING
         longer = after == "." and text[end + 1 : end + 2].isdigit()
         longer = longer or (before == "." and text[at - 2 : at - 1].isdigit())
-        if not inside and not (longer and needle[-1:].isdigit()):
+        alone = not inside and not (longer and needle[-1:].isdigit())
+        if alone and (near is None or _near_topic(near, text[max(0, at - REACH) : end + REACH])):
             return True
         at = text.find(needle, at + 1)
     return False
@@ -371,10 +384,8 @@ def _within(needle: str, text: str) -> bool:
 
 def _near_topic(name: str, text: str) -> bool:
     """Whether the text speaks of the argument too: "three checked bags" for `total_baggages`."""
-    words = [
-        singular(word) for word in name_words(name) if len(word) > 2 and word not in ("total", "new", "num", "max")
-    ]
-    return any(word[: max(3, len(word) - 4)] in text for word in words)
+    words = [singular(word) for word in name_words(name) if len(word) > 2 and word not in _COUNTING]
+    return bool(words) and all(word[: max(3, len(word) - 4)] in text for word in words)
 
 
 def _parsed(text: str) -> Any:

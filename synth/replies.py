@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
 _GO_AHEAD = re.compile(
@@ -18,6 +19,7 @@ _ASKING = re.compile(
 _ASKING_CUES = ("please", "let me know", "need")
 _COURTESIES = (
     "anything else",
+    "something else",
     "any assistance",
     "any other assistance",
     "any questions",
@@ -55,9 +57,12 @@ _REFUSALS = (
     "not available",
     "do not allow",
     "does not allow",
-    "don't have",
-    "only be",
+    "i don't have",
+    "we don't have",
+    "can only be",
 )
+_DECIDES = re.compile(r"^(?!.*\bwhich\b).*(?:\?|\bconfirm)", re.IGNORECASE | re.DOTALL)
+"""A question of yes or no, or a plea to confirm; "which" asks for something else."""
 _DONE = re.compile(r"\b(?:success\w*|ha(?:s|ve) been|is now|are now|done|completed|processed)\b", re.IGNORECASE)
 
 
@@ -66,6 +71,7 @@ def sentences(text: str) -> list[str]:
     return [part for part in _SENTENCE.split(text) if part.strip()]
 
 
+@lru_cache(maxsize=64)
 def without_courtesies(text: str) -> str:
     """The text without offers of further help and good wishes, on one line."""
     parts = sentences(text.replace("\u2019", "'"))
@@ -74,13 +80,23 @@ def without_courtesies(text: str) -> str:
 
 def questions(text: str) -> list[str]:
     """The sentences that ask the user for something."""
+    return list(_questions(text))
+
+
+@lru_cache(maxsize=64)
+def _questions(text: str) -> tuple[str, ...]:
     parts = sentences(text)
-    return [part for part in parts if "?" in part or (_says(part, _ASKING_CUES) and _ASKING.search(part))]
+    return tuple(part for part in parts if "?" in part or (_says(part, _ASKING_CUES) and _ASKING.search(part)))
 
 
 def asks_go_ahead(text: str) -> bool:
     """Whether the text asks the user to confirm something."""
     return _GO_AHEAD.search(text) is not None
+
+
+def seeks_yes(asking: list[str]) -> bool:
+    """Whether one of the questions can be answered by a yes that lets something happen."""
+    return any(asks_go_ahead(part) and _DECIDES.search(part) for part in asking)
 
 
 def refuses(text: str) -> bool:

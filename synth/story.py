@@ -14,7 +14,7 @@ from curate.pairing import pair_calls
 from curate.trajectory import Message, ToolCall
 from curate.turns import compiled, result_failed
 from synth.provenance import ValueIndex, is_trivial
-from synth.requests import Request, UserWords, read_user
+from synth.requests import QUOTED, Request, UserWords, read_user
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +51,11 @@ class Story:
         user: the last user message, read; None before the first.
         request: what the user last asked for in so many words.
         request_age: how many user messages ago that was.
+        first_request: whether that was the message the conversation began with.
         asked: the assistant's last text to the user.
         steps: all calls so far.
         turn_start: how many of them came before the last user message.
+        answered: message index of a result -> place of its call in `steps`.
         policy: sentences of the system message that forbid or demand something.
         must_confirm: whether that message speaks of confirming.
     """
@@ -62,10 +64,12 @@ class Story:
     index: ValueIndex = field(default_factory=ValueIndex)
     user: UserWords | None = None
     request: Request | None = None
+    first_request: bool = False
     asked: str = ""
     request_age: int = 0
     steps: list[Step] = field(default_factory=list)
     turn_start: int = 0
+    answered: dict[int, int] = field(default_factory=dict)
     told: int = 0
     policy: Sequence[tuple[str, frozenset[str]]] = ()
     must_confirm: bool = False
@@ -74,6 +78,16 @@ class Story:
     def turn_steps(self) -> list[Step]:
         """The calls since the user last spoke."""
         return self.steps[self.turn_start :]
+
+    def step_of(self, result_index: int) -> Step | None:
+        """The call whose result is the message at this index."""
+        at = self.answered.get(result_index)
+        return None if at is None else self.steps[at]
+
+    @property
+    def wrote(self) -> bool:
+        """Whether a write has succeeded since the user last spoke."""
+        return any(step.kind == "write" and not step.failed for step in self.turn_steps)
 
     def tell(self, messages: Sequence[Message]) -> None:
         """Go on up to the end of `messages`; those that were told before are skipped."""
@@ -99,8 +113,10 @@ class Story:
     def _hear(self, index: int, text: str) -> None:
         stop = compiled(self.rules.stop)
         self.user = read_user(stop.sub("", text))
-        if self.user.request is not None and (self.user.request.form != "says" or self.request is None):
-            self.request, self.request_age = self.user.request, 0
+        asked = self.user.request
+        if asked is not None and (asked.form not in QUOTED or self.request is None):
+            self.request, self.request_age = asked, 0
+            self.first_request = not self.asked and not self.steps
         else:
             self.request_age += 1
         self.turn_start = len(self.steps)
@@ -125,6 +141,7 @@ class Story:
         if at is not None:
             old, failed = self.steps[at], result_failed(message, self.rules)
             self.steps[at] = replace(old, failed=failed, value=value, text=text)
+            self.answered[index] = at
 
 
 def main_value(arguments: dict[str, Any]) -> Any:
@@ -180,7 +197,11 @@ def read_tools(text: str) -> dict[str, Tool]:
 
 _LINE = re.compile(r"(?<=[.!?])\s+|\n+")
 _RULE = re.compile(r"\b(?:not|cannot|only|must|never|deny|unless|except)\b|n't\b", re.IGNORECASE)
-_CONFIRM = re.compile(r"\bconfirm", re.IGNORECASE)
+_CONFIRM = re.compile(
+    r"\b(?:obtain|explicit|ask|wait|get|need|must|before|without)\b[^.\n]{0,160}"
+    r"\b(?:confirm|the (?:user|customer)'s yes)",
+    re.IGNORECASE,
+)
 _CONTENT = re.compile(r"[a-z]{4,}")
 _COMMON = frozenset(
     "that this with from have will would your their they them then than when what which been were also only must "
@@ -193,12 +214,17 @@ _COMMON = frozenset(
 def policy_sentences(text: str) -> tuple[tuple[str, frozenset[str]], ...]:
     """(sentence, its content words) for each sentence of a system message that forbids or demands something."""
     parts = [part.strip(" -*#\t") for part in _LINE.split(text[:100_000])]
-    return tuple((part, content_words(part)) for part in parts if 20 <= len(part) <= 240 and _RULE.search(part))
+    return tuple((part, content_words(part)) for part in parts if 20 <= len(part) <= 240 and forbids(part))
+
+
+def forbids(text: str) -> bool:
+    """Whether a sentence of the policy forbids or demands something; one that is cut short may not any more."""
+    return _RULE.search(text) is not None
 
 
 @lru_cache(maxsize=64)
 def asks_for_confirmation(text: str) -> bool:
-    """Whether a system message speaks of confirming."""
+    """Whether a system message demands the user's confirmation before something is done."""
     return _CONFIRM.search(text) is not None
 
 

@@ -12,6 +12,12 @@ QUOTE = 60
 """Longest quotation in characters."""
 
 _MARKUP = re.compile(r"<[^<>]{0,80}>?|[<>{}|`*]|\*\*|#{2,}\w*#*|__+")
+_UNQUOTABLE = re.compile(r"<[/|A-Za-z][^<>]{0,80}>?|[\u201c\u201d\ufffd]|\|>")
+"""What no thought may hold, not even in a quotation: tags, special tokens, and marks that would end the quotation."""
+_DANGLING = frozenset(
+    "see check know tell me them find out ask wonder whether sure or and to the a an of for with in on my their".split()
+)
+"""Words that cannot end a clause: what belongs to them was cut off."""
 _CLEAN = re.compile(r"#?\w[\w.,:;/@'()$%&+=!?-]*(?: [\w.,:;/@'()$%&+=!?-]+)*", re.ASCII)
 _SPACE = re.compile(r"\s+")
 _BREAKS = (
@@ -78,26 +84,35 @@ def cut(text: str, limit: int = QUOTE) -> str:
 
 
 def clause(text: str, limit: int) -> str:
-    """The text up to the last break between clauses within the limit, else cut."""
+    """The text up to the last break between clauses within the limit that leaves no word dangling, else cut."""
     if len(text) <= limit:
         return text
     ends = [at for mark in _BREAKS if (at := text.rfind(mark, 0, limit)) >= 20]
-    return text[: max(ends)] if ends else cut(text, limit)
+    whole = [at for at in ends if text[:at].rsplit(" ", 1)[-1].lower() not in _DANGLING]
+    return text[: max(whole)] if whole else cut(text, limit)
+
+
+def verbatim(text: str) -> str:
+    """The text on one line, word for word; an ellipsis stands where markup or control characters were left out."""
+    text = _UNQUOTABLE.sub(" … ", text[:2000])
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else " " if c.isspace() else "…" for c in text)
+    return _SPACE.sub(" ", text).strip()
 
 
 def quote(text: str, limit: int = QUOTE) -> str:
-    """The text as a short quotation."""
-    return f"“{cut(plain(text).replace(chr(34), chr(39)), limit)}”"
+    """The text as a quotation: word for word, with an ellipsis for whatever is left out."""
+    return f"“{cut(verbatim(text), limit)}”"
 
 
 def shown(value: Any) -> str:
     """A value as it may stand in a sentence: bare if it is one word, else quoted."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    text = plain(str(value))
-    if not text:
+    text = str(value)
+    if not text.strip():
         return "nothing"
-    bare = len(text) <= 40 and " " not in text and (text.isupper() or not text.isalpha())
+    bare = len(text) <= 40 and " " not in text and (text.isupper() or not text.isalpha()) and plain(text) == text
     return text if bare else quote(text)
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from curate.env import tool_kind
 from curate.trajectory import Message, ToolCall
-from synth.names import listed
+from synth.names import listed, tool_words
 from synth.provenance import Trace
+from synth.replies import questions
 from synth.story import Story, Tool, arguments_of, main_value
 from synth.teachers.findings import cited, learnt
 from synth.teachers.goals import after_failure, goal
@@ -26,23 +29,24 @@ def call_thought(action: Message, traces: list[Trace], story: Story, voice: Voic
     name, arguments = call["name"], arguments_of(call)
     kind = tool_kind(name, story.rules)[0]
     last = story.turn_steps[-1] if story.turn_steps else None
+    about, wish, found = main_value(arguments), "", ""
     if last is not None and last.failed:
-        why, wish = failed_before(last, voice), ""
+        why = failed_before(last, voice)
+        links: tuple[str, ...] = _ANY_LINK
         aim = after_failure(last, name, kind, arguments, voice)
     else:
         found = learnt(last, story, voice) if last is not None else ""
-        why = found or _why_now(story, traces, kind, voice)
+        why, links = (found, _NOW_THAT) if found else _why_now(story, name, about, traces, kind, voice)
         wish = asked_for(story, voice) if found and voice.number(3) else ""
         aim = goal(name, kind, arguments, traces, story, voice)
-    about = main_value(arguments)
     said = {str(about)} if about is not None else set[str]()
     if kind == "pure" and traces:
-        where = cited(str(traces[0].value), why, story, voice)
+        where = cited(str(traces[0].value), why, last if found else None, story, voice)
     else:
         given = _just_given(traces, story)
         untold = [trace for trace in traces if not (given and given in why and _is_fresh(trace, story))]
         where = where_from(untold, said, story, voice)
-    parts = _arranged(why, wish, aim, where, voice)
+    parts = _arranged((why, links), (wish, "“" not in wish and _leads_to(story, name, kind, traces)), aim, where, voice)
     more = len(action["tool_calls"]) - 1
     if more:
         others = f"{more} more {'call goes' if more == 1 else 'calls go'} along"
@@ -50,39 +54,57 @@ def call_thought(action: Message, traces: list[Trace], story: Story, voice: Voic
     return " ".join(sentence(part) for part in parts if part)
 
 
-def _why_now(story: Story, traces: list[Trace], kind: str, voice: Voice) -> str:
-    """Why the first call after a user message comes."""
+def _why_now(
+    story: Story, name: str, about: object, traces: list[Trace], kind: str, voice: Voice
+) -> tuple[str, tuple[str, ...]]:
+    """Why the first call after a user message comes, and the words that may link it with the call."""
     if kind == "terminal" and wants_human(story):
-        return voice.pick(
-            (
-                "the user wants a human to take over",
-                "a person is what the user asks for",
-                "the user would rather have this settled by a human",
-                "this is to go to a human, as the user wants",
-            )
+        wanted = (
+            "the user wants a human to take over",
+            "a human is what the user asks for",
+            "the user would rather have a human for this",
+            "this is to go to a human, as the user wants",
         )
-    if confirmed(story) and kind in ("write", "terminal"):
-        return go_ahead(story, voice)
+        return voice.pick(wanted), _ANY_LINK
+    if kind in ("write", "terminal") and confirmed(story, name, about):
+        return go_ahead(story, voice), _ANY_LINK
     given = _just_given(traces, story)
     if given and voice.number(2):
-        return voice.pick(
-            (
-                f"the user has now told me the {given}",
-                f"with the {given} from the user I have what I was waiting for",
-                f"the user has supplied the {given}",
-                f"I had asked, and the user gave me the {given}",
-                f"my question got an answer, the {given}",
-            )
+        told = (
+            f"the user has now told me the {given}",
+            f"with the {given} from the user I have what I was waiting for",
+            f"the user has supplied the {given}",
+            f"I had asked, and the user gave me the {given}",
+            f"my question got an answer, the {given}",
         )
-    return asked_for(story, voice)
+        return voice.pick(told), _ANY_LINK
+    asked = asked_for(story, voice)
+    return asked, _BECAUSE if _leads_to(story, name, kind, traces) and "“" not in asked else ()
+
+
+def _leads_to(story: Story, name: str, kind: str, traces: list[Trace]) -> bool:
+    """Whether the request may be given as the reason of this call.
+
+    A change must be asked for in its own words; a read may serve any request, if there was only one. A value of my own
+    is a choice that the request does not explain.
+    """
+    if story.request is None or kind == "pure" or any(trace.source.kind == "nothing" for trace in traces):
+        return False
+    if kind != "write":
+        return not story.wrote and story.request.alone
+    phrase = story.request.phrase.lower()
+    verb = tool_words(name).verb
+    return bool(verb) and verb[:5] in phrase and not story.wrote
 
 
 def _just_given(traces: list[Trace], story: Story) -> str:
-    """The fields that the user's last message gave in answer to a question; "" if it gave none."""
-    if "?" not in story.asked:
-        return ""
+    """The fields that I had asked for and the user's last message gave; "" if it gave none."""
     fields = [field_of(trace) for trace in traces if _is_fresh(trace, story) and len(str(trace.value)) <= LONG_TEXT]
-    return listed(list(dict.fromkeys(fields))[:3])
+    if not fields:
+        return ""
+    asked = set(re.findall(r"[a-z]+", " ".join(questions(story.asked)).lower()))
+    wanted = [field for field in fields if {field.split()[-1], f"{field.split()[-1]}s"} & asked]
+    return listed(list(dict.fromkeys(wanted))[:3])
 
 
 def _is_fresh(trace: Trace, story: Story) -> bool:
@@ -90,12 +112,27 @@ def _is_fresh(trace: Trace, story: Story) -> bool:
     return trace.source.kind == "user" and trace.source.message_index == story.index.latest_user
 
 
-def _arranged(why: str, wish: str, aim: str, where: str, voice: Voice) -> list[str]:
-    """The clauses as sentences, in one of several orders."""
+def _arranged(
+    reason: tuple[str, tuple[str, ...]], asked: tuple[str, bool], aim: str, where: str, voice: Voice
+) -> list[str]:
+    """The clauses as sentences, in one of several orders.
+
+    Args:
+        reason: why the call comes, and the words that may link it with the aim; none where it is no reason.
+        asked: what the user asked for, and whether it may be given as a reason.
+        aim: what the call is for.
+        where: where its arguments come from.
+        voice: picks the order.
+    """
+    (why, links), (wish, is_reason) = reason, asked
     if not why:
         return [aim, where]
+    if not links or (wish and not is_reason):
+        plans = [[wish, why, aim, where], [why, wish, aim, where]]
+        return plans[voice.number(2)]
     follows = aim.startswith(_FOLLOWING) and not aim.startswith("I have looked")
-    joined = f"{voice.pick(_JOINTS)} {aim}" if follows else aim
+    learnt_first = links == _NOW_THAT
+    joined = f"{voice.pick(_NEXT if learnt_first and not wish else _JOINTS)} {aim}" if follows else aim
     if wish:
         because = voice.pick(("since", "because", "as"))
         plans = [
@@ -108,14 +145,18 @@ def _arranged(why: str, wish: str, aim: str, where: str, voice: Voice) -> list[s
         return plans[voice.number(len(plans))]
     plans = [[why, aim, where], [aim, why, where], [why, joined, where], [why, where, aim]]
     if follows:
-        plans.append([f"{why}, so {aim}", where])
-    if not why.startswith(_NO_BECAUSE):
-        plans.append([f"{aim}, {voice.pick(('because', 'since', 'now that'))} {why}", where])
+        plans.append([f"{why}, {'and' if learnt_first else 'so'} {aim}", where])
+    if not why.startswith(_NO_BECAUSE) and " now " not in why:
+        plans.append([f"{aim}, {voice.pick(links)} {why}", where])
     return plans[voice.number(len(plans))]
 
 
 _FOLLOWING = ("I ", "the ", "what ", "it ", "this time")
 """How a clause begins that can follow "so"."""
+_BECAUSE = ("because", "since")
+_NOW_THAT = ("now that",)
+_ANY_LINK = ("because", "since", "now that")
 _NO_BECAUSE = ("“", "in ", "with ", "now ", "my question", "earlier", "what ")
 """Clauses that read badly after "because"."""
-_JOINTS = ("So", "Therefore", "That is why", "For this")
+_NEXT = ("Now", "Next", "Then")
+_JOINTS = ("So", "Therefore", "That is why")

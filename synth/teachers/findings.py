@@ -12,6 +12,7 @@ from synth.wording import Voice, plain, quote, shown
 STATUS = frozenset("status state result outcome availability eligible eligibility stage phase".split())
 MAX_FIELDS = 60
 """Fields of one result that are looked at for facts."""
+_SUCCESS = ("accepted", "success", "successful", "ok")
 _ERROR_KEYS = ("error", "message", "detail", "reason")
 
 
@@ -38,6 +39,8 @@ def learnt(step: Step, story: Story, voice: Voice) -> str:
     """A clause on what a successful call gave; empty if there is nothing worth saying."""
     value, words = step.value, tool_words(step.name)
     if step.kind == "write":
+        if isinstance(value, dict) and any(value.get(key) is False for key in _SUCCESS):
+            return f"the answer to my call to {words.action} says that it was not accepted"
         return _went_through(step, story, voice)
     if isinstance(value, dict):
         place, facts = thing_of(step), listed(pick_facts(step, story))
@@ -58,7 +61,7 @@ def learnt(step: Step, story: Story, voice: Voice) -> str:
     if not text or len(text) > 60 or "\n" in text:
         return ""
     if words.verb in ("calculate", "compute", "calc") or step.kind == "pure":
-        return voice.pick((f"the sum comes to {shown(text)}", f"the calculation gives {shown(text)}"))
+        return voice.pick((f"the result is {shown(text)}", f"the calculation gives {shown(text)}"))
     noun = words.thing or words.place
     return voice.pick((f"{noun} is {shown(text)}", f"I have {noun} now, {shown(text)}", f"{shown(text)} is {noun}"))
 
@@ -99,7 +102,7 @@ def pick_facts(step: Step, story: Story, limit: int = 2) -> list[str]:
         return []
     scored: list[tuple[int, str]] = []
     for field, item in _scalars(value):
-        name = field_words(field)
+        name = field if field.isupper() else field_words(field)
         if isinstance(item, list):
             if len(item) > 0 and step.kind != "write":
                 count = name if len(item) > 1 else " ".join([*name.split()[:-1], singular(name.split()[-1])])
@@ -156,61 +159,74 @@ def siblings_done(trace: Trace, story: Story, tool: str) -> tuple[int, int] | No
     return (len(entries), sum(item in used for item in entries)) if len(entries) == len(source.holder) else None
 
 
-def grounds(text: str, story: Story) -> tuple[str, str] | None:
-    """(values, place): the ids, numbers and dates of a text and the result that most of them stand in."""
-    places: dict[str, list[str]] = {}
-    for fact in facts_in(text)[:12]:
-        source = story.index.fact(fact)
-        if source is not None and source.kind == "result" and source.tool:
-            place, about = _place(source.message_index, source.tool, story)
-            if normal(fact) != normal(about):
-                places.setdefault(place, []).append(fact)
-    if not places:
-        return None
-    place, facts = max(places.items(), key=lambda entry: len(entry[1]))
-    return listed([shown(fact) for fact in facts[:3]]), place
+def grounds(text: str, story: Story) -> tuple[list[str], Step] | None:
+    """(values, call): the ids, numbers and dates of a text that stand in one call's result, where most of them do."""
+    spoken = {normal(fact): fact for fact in facts_in(text)[:12]}
+    held: dict[int, list[str]] = {}
+    for form, fact in spoken.items():
+        for index in story.index.results_with(fact):
+            held.setdefault(index, []).append(form)
+    told = [(index, step) for index in held if (step := story.step_of(index)) is not None and not step.failed]
+    about = {index: normal(step.about) for index, step in told}
+    subjects = set(about.values())
+    named = {step.name for index, step in told if about[index] in spoken}
+    best: tuple[list[str], Step] | None = None
+    for index, step in sorted(told, key=lambda entry: -entry[0]):
+        # A text on one order says nothing of another order that happens to hold the same date.
+        if step.name in named and about[index] not in spoken:
+            continue
+        facts = [spoken[form] for form in held[index] if form not in subjects]
+        if facts and (best is None or len(facts) > len(best[0])):
+            best = facts, step
+    return best
 
 
-def cited(text: str, context: str, story: Story, voice: Voice) -> str:
+def cited(text: str, context: str, spoken_of: Step | None, story: Story, voice: Voice) -> str:
     """A clause on where the ids, numbers and dates of a text stand; "" if none of them is found.
 
     Args:
         text: an answer, or an expression to be calculated.
         context: the clause that stands before; a place that it names is not named again.
+        spoken_of: the call that this clause is about.
         story: up to the turn.
         voice: picks the wording.
     """
     found = grounds(text, story)
     if found is None:
         return ""
-    values, place = found
-    if place in context:
-        return voice.pick(
-            (
-                f"I find {values} there",
-                f"that is where I have {values} from",
-                f"that covers {values}",
-            )
-        )
+    facts, step = found
+    if step is spoken_of and not isinstance(step.value, (dict, list)):
+        return ""
+    values, place = listed([shown(fact) for fact in facts[:3]]), place_of(step, story)
+    if step is spoken_of and place in context:
+        return voice.pick((f"I find {values} there", f"that is where {values} can be read", f"that covers {values}"))
+    stand = "stands" if len(facts) == 1 else "stand"
     return voice.pick(
         (
-            f"I take {values} from {place}",
-            f"I can rely on {place} for {values}",
+            f"{place} gave me {values}",
             f"{values} can be read in {place}",
-            f"my source for {values} is {place}",
-            f"for {values} I go by {place}",
+            f"{values} {stand} in {place}",
+            f"I have read {values} in {place}",
+            f"I see {values} in {place}",
         )
     )
 
 
-def _place(message_index: int, tool: str, story: Story) -> tuple[str, Any]:
-    """How the result of a call is spoken of, and the value that call was about."""
-    step = next(
-        (step for step in reversed(story.steps) if step.message_index < message_index and step.name == tool), None
-    )
-    if step is None:
-        return tool_words(tool).place, None
-    about = step.about
-    if step.kind == "write":
-        return "the record after the change", about
-    return thing_of(step), about
+def place_of(step: Step, story: Story) -> str:
+    """How a past result is spoken of, so that it is not taken for a later one of the same kind."""
+    place, changed = _record(step), step.kind == "write"
+    alike = (other for other in reversed(story.steps) if changed or other.name == step.name)
+    if next((other for other in alike if not other.failed and _record(other) == place), step) is step:
+        return place
+    if place == CHANGED:
+        return "the record after an earlier change"
+    if place.startswith("what "):
+        return f"{place} earlier"
+    return f"an earlier {place.removeprefix('my ')}" if place.startswith("my ") else f"an earlier reading of {place}"
+
+
+CHANGED = "the record after the change"
+
+
+def _record(step: Step) -> str:
+    return CHANGED if step.kind == "write" and isinstance(step.value, dict) else thing_of(step)

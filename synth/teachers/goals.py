@@ -20,15 +20,17 @@ def goal(name: str, kind: str, arguments: dict[str, Any], traces: list[Trace], s
     if kind == "pure" and traces:
         return _figure(traces, voice)
     if kind == "terminal":
-        return voice.pick((f"I {action}", f"the right step is to {action}", f"what I can still do is to {action}"))
+        return voice.pick((f"I {action}", f"the right step is to {action}", f"the step to take is to {action}"))
+    if any(step.name == name and step.arguments == arguments for step in story.turn_steps):
+        return voice.pick(("I make the same call once more", f"I {action} once more", "I repeat the call as it was"))
     if kind == "read":
         return _through_list(name, arguments, traces, story, voice) or _reading(name, arguments, voice)
     deed = deed_of(name, arguments)
     return voice.pick(
         (
             f"I can now {deed}",
-            f"what remains is to {deed}",
             f"the step to take is to {deed}",
+            f"my next step is to {deed}",
             f"it is time to {deed}",
             f"I go on to {deed}",
             f"I am going to {deed}",
@@ -42,9 +44,9 @@ def after_failure(last: Step, name: str, kind: str, arguments: dict[str, Any], v
         return changed_since(last.arguments, arguments, voice)
     if kind == "read":
         thing = _thing(name, arguments)
-        return voice.pick((f"I look at {thing}", f"I turn to {thing}", f"I check {thing} to see what is wrong"))
+        return voice.pick((f"I look at {thing}", f"I turn to {thing}", f"I check {thing}"))
     deed = deed_of(name, arguments)
-    return voice.pick((f"I {deed} instead", f"the way that is left is to {deed}", f"I {deed} now"))
+    return voice.pick((f"I go on to {deed}", f"my next step is to {deed}", f"I {deed} now"))
 
 
 def deed_of(name: str, arguments: dict[str, Any]) -> str:
@@ -59,12 +61,13 @@ def deed_of(name: str, arguments: dict[str, Any]) -> str:
 
 
 def _thing(name: str, arguments: dict[str, Any]) -> str:
-    thing, about = tool_words(name).thing or f"what {plain(name)} knows", main_value(arguments)
+    words, about = tool_words(name), main_value(arguments)
+    thing = words.place if words.place.endswith(" record") else words.thing or f"what {plain(name)} knows"
     return f"{thing} for {shown(about)}" if about is not None else thing
 
 
 def _figure(traces: list[Trace], voice: Voice) -> str:
-    expression = plain(str(traces[0].value))
+    expression = str(traces[0].value).strip()
     if len(expression) > LONG_TEXT:
         return voice.pick(
             (
@@ -92,8 +95,8 @@ def _reading(name: str, arguments: dict[str, Any], voice: Voice) -> str:
         return voice.pick(
             (
                 f"I have to find {words.thing}{whose}",
-                f"I need {words.thing}{whose} to get any further",
-                f"the first thing to find is {words.thing}{whose}",
+                f"I need {words.thing}{whose} to go on",
+                f"what I have to find is {words.thing}{whose}",
                 f"I look for {words.thing}{whose}",
             )
         )
@@ -101,12 +104,12 @@ def _reading(name: str, arguments: dict[str, Any], voice: Voice) -> str:
         (
             f"I need {thing}",
             f"I need to see {thing} first",
-            f"I have to check {thing} before I answer",
-            f"what I am missing is {thing}",
+            f"I have to check {thing}",
+            f"what I want to see is {thing}",
             f"I look at {thing} next",
             f"it makes sense to look at {thing}",
             f"{thing} should tell me more" if thing.startswith("the ") else f"I should look for {thing}",
-            f"I want to see {thing} before I say anything",
+            f"I turn to {thing}",
         )
     )
 

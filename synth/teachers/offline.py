@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from curate.canonical import hash128
 from curate.trajectory import Origin
 from curate.turns import turn_kind
@@ -12,6 +14,7 @@ from synth.teachers.base import Thought, TurnView
 from synth.teachers.calls import call_thought, trace_call
 from synth.wording import Voice, sentence
 
+_ABOUT_TO = re.compile(r"\b(?:I(?:'ll| will|'m going to| am going to)|let me|let's)\b", re.IGNORECASE)
 SHORT = 60
 """Characters below which a thought gets one more fact."""
 
@@ -20,7 +23,7 @@ class OfflineTeacher:
     """A `Teacher` without a model. It keeps the story of the last trajectory it saw, so turns in order cost little."""
 
     name = "offline"
-    prompt_version = "1"
+    prompt_version = "2"
     origin: Origin = "rule"
 
     def __init__(self) -> None:
@@ -77,7 +80,7 @@ def _aside(text: str, voice: Voice) -> str:
     lowered = text.lower()
     if "sorry" in lowered or "apolog" in lowered:
         return voice.pick(
-            ("I owe the user a word about what went wrong before I go on", "an apology is due while I put this right")
+            ("the user gets an apology with it", "I add a word of regret for the user", "I say sorry to the user too")
         )
     if any(cue in lowered for cue in ("one moment", "hold on", "please wait", "bear with")):
         return voice.pick(
@@ -86,17 +89,18 @@ def _aside(text: str, voice: Voice) -> str:
                 "I let the user know to wait for it, so the pause is no surprise",
             )
         )
-    if len(text) > 200:
+    if _ABOUT_TO.search(text):
         return voice.pick(
             (
-                "I tell the user where things stand, so that they can follow",
-                "the user gets a summary first, to see what this is about",
+                "I tell the user what I am about to do",
+                "the user hears what I do next",
+                "I announce this to the user",
             )
         )
     return voice.pick(
         (
-            "I say so to the user, who would otherwise see no reply yet",
-            "a short word to the user keeps them in the picture",
-            "I tell the user what I am about to do, since they are waiting",
+            "I say a word to the user beside the call",
+            "a word to the user goes with the call",
+            "the user gets a reply along with the call",
         )
     )

@@ -8,7 +8,7 @@ from curate.env import name_words
 from synth.names import field_words, listed, singular, tool_words
 from synth.provenance import Source, Trace
 from synth.story import Story
-from synth.teachers.findings import facets
+from synth.teachers.findings import CHANGED, facets
 from synth.wording import Voice, sentence, shown
 
 LONG_TEXT = 40
@@ -61,17 +61,15 @@ def _origin(group: list[Trace], said: set[str], story: Story, voice: Voice) -> s
     first = group[0]
     marks = facets(first, story)
     if marks and {"id", "ids", "number", "code"} & set(name_words(first.name)):
-        beside = voice.pick(
-            ("which is what the user spoke of", "matching what the user mentioned", "words the user used too")
-        )
-        return f"{_item(first, said)} is the one with {listed(marks)}, {beside}"
+        beside = voice.pick(("which the user spoke of", "as the user mentioned", "words the user used too"))
+        return f"{_item(first, said)} goes with {listed(marks)}, {beside}"
     values: dict[str, set[str]] = {}
     for trace in group:
         values.setdefault(field_of(trace), set()).add(str(trace.value))
     if len(values) == 1 and len(values[field_of(first)]) == 1:
         return _clause(first.source, _item(first, said), "is", story, voice)
     fields = [field if len(several) == 1 or field.endswith("s") else f"{field}s" for field, several in values.items()]
-    what = f"the {listed(fields)}" if len(fields) <= 4 else "most of the details"
+    what = f"the {listed(fields)}" if len(fields) <= 4 else "several of the details"
     return _clause(first.source, what, "are", story, voice)
 
 
@@ -99,7 +97,7 @@ def _clause(source: Source, what: str, be: str, story: Story, voice: Voice) -> s
             f"I take {what} from what the user said before",
         ]
     elif source.kind == "assistant":
-        options = [f"{what} {be} what I laid out to the user before", f"I named {what} to the user earlier"]
+        options = [f"{what} {be} what I wrote to the user before", f"I named {what} to the user earlier"]
     elif source.kind == "call":
         options = [f"I keep {what} from my earlier call", f"{what} stay{s} as in my earlier call"]
     elif source.kind == "system":
@@ -116,17 +114,18 @@ def _clause(source: Source, what: str, be: str, story: Story, voice: Voice) -> s
 
 def _from_result(source: Source, what: str, be: str, story: Story, voice: Voice) -> str:
     s = "s" if be == "is" else ""
-    words = tool_words(source.tool or "")
+    words, step = tool_words(source.tool or ""), story.step_of(source.message_index)
+    if step is not None and step.failed:
+        return f"the error of my call to {words.action} names {what}"
     if not source.path:
-        last = story.turn_steps[-1] if story.turn_steps else None
-        if last is not None and last.name == source.tool:
+        if step is not None and story.turn_steps and step is story.turn_steps[-1]:
             return ""
+        if what.removeprefix("the ").split(" ")[-1] in words.action.split(" "):
+            return f"I have looked up {what} before"
         return voice.pick(
             (f"I found {what} when I went to {words.action}", f"{what} {be} what the call to {words.action} gave")
         )
-    place = words.place
-    if any(step.name == source.tool and step.kind == "write" for step in story.steps):
-        place = "the record after the change"
+    place = CHANGED if step is not None and step.kind == "write" else words.place
     name = list_name(source) if be == "is" else ""
     if name and voice.number(2):
         under = f"the {field_words(name)} in {place}"

@@ -5,15 +5,21 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from curate.env import name_words
 from synth.names import field_words, listed, tool_words
-from synth.provenance import leaves
-from synth.replies import asks_go_ahead
-from synth.requests import Request, without_they
+from synth.provenance import facts_in, leaves
+from synth.replies import questions, seeks_yes, sentences, without_courtesies
+from synth.requests import QUOTED, Request, without_they
 from synth.story import Step, Story
 from synth.teachers.findings import failure_text
 from synth.wording import Voice, quote, shown
 
-_HUMAN = re.compile(r"\b(?:human|agent|representative|person|supervisor|manager|operator)\b", re.IGNORECASE)
+_HUMAN = re.compile(
+    r"\b(?:human|(?:live|real|service) (?:agent|person)|an agent|representative|supervisor|manager|operator"
+    r"|(?:speak|talk) (?:to|with) (?:a |some)?(?:person|one|body|someone|somebody))\b",
+    re.IGNORECASE,
+)
+_NOT = re.compile(r"\b(?:not|no|never|without)\b|n't\b", re.IGNORECASE)
 
 _PRONOUN = re.compile(r"\b(?:they|they'\w+|themselves|theirs)\b", re.IGNORECASE)
 
@@ -21,32 +27,28 @@ _ASKING = {
     "wants": (
         "the user wants to {p}",
         "the user would like to {p}",
-        "what the user wants is to {p}",
         "the user hopes to {p}",
-        "the request is to {p}",
-        "the goal on the user's side is to {p}",
-        "the user came here to {p}",
-        "we are here because the user wants to {p}",
+        "the user says they want to {p}",
+        "the user's wish is to {p}",
+        "the user tells me they want to {p}",
     ),
     "asks": (
         "the user asks me to {p}",
         "I have been asked to {p}",
         "the user would like me to {p}",
-        "my task now is to {p}",
-        "the request is that I {p}",
+        "the user wants me to {p}",
         "the user's request is to {p}",
     ),
     "may": (
         "the user asks whether they can {p}",
-        "the open question is whether the user can {p}",
+        "the user's question is whether they can {p}",
         "the user wonders if they can {p}",
-        "I have to find out whether the user can {p}",
+        "the user would like to know whether they can {p}",
     ),
     "likes": (
         "the user would like {p}",
-        "the user is asking for {p}",
-        "what the user wants is {p}",
-        "the wish here is {p}",
+        "the user wants {p}",
+        "the user says they would like {p}",
     ),
     "says": (
         "the user says {p}",
@@ -57,10 +59,9 @@ _ASKING = {
     ),
     "question": (
         "the user asks {p}",
-        "the question is {p}",
-        "{p} is what the user wants to know",
+        "the user asks me {p}",
+        "{p} is a question of the user's",
         "I am asked {p}",
-        "the user's question is {p}",
     ),
 }
 
@@ -68,7 +69,7 @@ _ASKING = {
 _EARLIER = {
     "wants": (
         "earlier the user wanted to {p}",
-        "the user came with the wish to {p}",
+        "the user had told me they want to {p}",
         "the user had said they want to {p}",
     ),
     "asks": (
@@ -77,11 +78,17 @@ _EARLIER = {
         "the user's earlier request was to {p}",
     ),
     "may": ("earlier the user asked whether they can {p}", "the user had asked whether they can {p}"),
-    "likes": ("earlier the user asked for {p}", "the user had said they would like {p}"),
+    "likes": ("earlier the user wanted {p}", "the user had said they would like {p}"),
     "says": ("earlier the user said {p}", "the user had said {p}"),
     "question": ("earlier the user asked {p}", "the user had asked {p}"),
 }
 """The same for a request that is some messages old, and may have been met or dropped since."""
+
+_FIRST = {
+    "wants": (*_ASKING["wants"], "the user came here to {p}", "we are here because the user wants to {p}"),
+    "asks": (*_ASKING["asks"], "the request is that I {p}"),
+}
+"""The same for the message that the conversation began with."""
 
 
 def asked_for(story: Story, voice: Voice) -> str:
@@ -90,48 +97,64 @@ def asked_for(story: Story, voice: Voice) -> str:
     if story.request is None:
         heard = story.user.text if story.user is not None else ""
         return _clause(_ASKING, Request("says", quote(heard)), voice) if len(heard) > 3 else ""
-    old = story.request_age > 0
-    if old and said is not None and not (story.user and story.user.yes) and voice.number(3):
+    # What has been done since the user asked may have met the request.
+    old = story.request_age > 0 or story.wrote
+    if old and not story.wrote and said is not None and not (story.user and story.user.yes):
         return _clause(_ASKING, said, voice)
-    return _clause(_EARLIER if old else _ASKING, story.request, voice)
+    first = {**_ASKING, **_FIRST} if story.first_request else _ASKING
+    return _clause(_EARLIER if old else first, story.request, voice)
 
 
 def _clause(patterns: dict[str, tuple[str, ...]], request: Request, voice: Voice) -> str:
     form, phrase = request.form, request.phrase
-    if form == "says" and phrase.endswith("?”"):
-        form = "question"
     options = patterns[form]
-    if _PRONOUN.search(phrase):
+    if form in QUOTED:
+        return voice.pick(options).replace("{p}", phrase)
+    if request.others or _PRONOUN.search(phrase):
         options = tuple(option for option in options if "user" in option)
     pattern = voice.pick(options)
     return pattern.replace("{p}", phrase if "user" in pattern else without_they(phrase))
 
 
-def confirmed(story: Story) -> bool:
-    """Whether the user's last message is a yes to a question for a go-ahead."""
-    return story.user is not None and story.user.yes and asks_go_ahead(story.asked)
+def confirmed(story: Story, name: str, about: Any) -> bool:
+    """Whether the user's last message is a yes to a question that spoke of this call, by its words or its id."""
+    if story.user is None or not story.user.yes or not seeks_yes(questions(without_courtesies(story.asked))):
+        return False
+    asked, said = story.asked.lower(), str(about).lower()
+    if said in asked:
+        return True
+    # Another id of the same form was asked about: the yes was not for this one.
+    if any(c.isdigit() for c in said) and _form(said) in map(_form, facts_in(story.asked)):
+        return False
+    return any(word[:5] in asked for word in name_words(name) if len(word) > 3)
+
+
+def _form(value: str) -> str:
+    """An id with its letters and digits made equal: `o-58640` and `o-58604` have one form."""
+    return re.sub(r"[a-z]", "a", re.sub(r"\d", "0", value.lower().lstrip("#")))
 
 
 def go_ahead(story: Story, voice: Voice) -> str:
-    """A clause on the user's yes."""
+    """A clause on the user's yes: that there was one, not that every detail of the call was in the question."""
     return voice.pick(
         (
-            "the user has confirmed",
-            "the user said yes to what I laid out",
-            "I have the user's go-ahead",
-            "the user agreed to the details I gave",
+            "the user has answered my question with a yes",
+            "the user said yes to my question",
+            "I have the user's yes",
+            "the user agreed when I asked",
             "my question for confirmation got a yes",
-            "with a clear yes from the user nothing holds this up",
-            "the user has approved it",
+            "the user confirmed when I asked",
         )
     )
 
 
 def wants_human(story: Story) -> bool:
-    """Whether the user asked for a person, or said yes to one."""
+    """Whether the user asked for a person, or said yes to the offer of one."""
     if story.user is None:
         return False
-    return bool(_HUMAN.search(story.user.text)) or (story.user.yes and bool(_HUMAN.search(story.asked)))
+    if any(_HUMAN.search(part) and not _NOT.search(part) for part in sentences(story.user.text)):
+        return True
+    return story.user.yes and any(_HUMAN.search(part) for part in questions(story.asked))
 
 
 def failed_before(step: Step, voice: Voice) -> str:

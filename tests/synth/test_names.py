@@ -33,11 +33,35 @@ def test_small_words() -> None:
 
 
 def test_quoted_text_is_short_one_line_and_without_markup() -> None:
-    assert quote("a <think>b</think>\nc") == "“a b c”"
+    assert quote("a <think>b</think>\nc") == "“a … b … c”"
     assert len(quote("word " * 100)) <= 62
     assert plain("\x1b[2Jhi\u202e there") == "[2Jhi there"
     assert cut("one two three", 8) == "one two…"
     assert clause("cancel the order for my wife, because it is late", 34) == "cancel the order for my wife"
+
+
+@pytest.mark.parametrize(
+    "text", ["(350 - 122) * 2 + 1", 'say "yes" {now}', "**bold** a|b `c` #3", "a < b", "it\u2019s so"]
+)
+def test_a_quotation_is_word_for_word(text: str) -> None:
+    assert quote(text) == f"“{text}”"
+    assert shown(text) == f"“{text}”"
+
+
+def test_an_ellipsis_stands_for_what_a_quotation_leaves_out() -> None:
+    assert quote("keep “this” here") == "“keep … this … here”"
+    assert quote("x\x00y") == "“x…y”"
+    assert shown("a*b_1") == "“a*b_1”"
+
+
+def test_a_clause_leaves_no_word_dangling() -> None:
+    text = "double-check the system or see if there is any further information on the delay"
+    assert clause(text, 50) == "double-check the system or see if there is any…"
+
+
+def test_a_long_hostile_text_is_quoted_in_no_time() -> None:
+    for text in ("<" * 1_000_000, "<a " * 300_000, " " * 1_000_000, "“" * 1_000_000):
+        assert len(quote(text)) <= 63
 
 
 def test_values_and_sentences() -> None:

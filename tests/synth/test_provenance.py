@@ -42,7 +42,10 @@ def traced(index: ValueIndex, name: str, value: object, **spec: object) -> Trace
         ("payment_id", "gift_card_1", "result", 3, ("payment_methods", "gift_card_1", "id")),
         ("product_id", "888", "result", 5, ("items", 0, "product_id")),
         ("price", 12.5, "result", 5, ("items", 0, "price")),
-        ("amount", 50, "result", 3, ("payment_methods", "gift_card_1", "amount")),
+        ("amount", 50, "constant", -1, ()),
+        ("free_baggages", 3, "constant", -1, ()),
+        ("last_name", "Li", "result", 3, ("name", "last_name")),
+        ("state", "Li", "constant", -1, ()),
         ("item_id", 777, "user", 10, ()),
         ("shade", "teal", "call", 6, ("colour",)),
         ("service", "express", "assistant", 7, ()),
@@ -62,6 +65,26 @@ def traced(index: ValueIndex, name: str, value: object, **spec: object) -> Trace
 def test_the_best_source_of_a_value(index, name, value, kind, message, path) -> None:
     source = traced(index, name, value).source
     assert (source.kind, source.message_index, source.path) == (kind, message, path)
+
+
+def test_a_small_number_in_a_result_is_no_evidence(index: ValueIndex) -> None:
+    index.add_result(11, "add_bags", json.dumps({"total_baggages": 2, "nonfree_baggages": 0}))
+    assert traced(index, "nonfree_baggages", 0).source.kind == "constant"
+    assert traced(index, "total_baggages", 2).source.kind == "constant"
+
+
+def test_a_small_number_far_from_its_field_is_not_what_the_user_said(index: ValueIndex) -> None:
+    index.add_text("user", 12, "There are 4 of us on this trip, it is a long one, and we carry some checked bags.")
+    assert traced(index, "total_baggages", 4).source.kind == "constant"
+    index.add_text("user", 13, "We carry 4 checked bags.")
+    assert traced(index, "total_baggages", 4).source.message_index == 13
+
+
+def test_all_results_that_hold_a_fact_are_known(index: ValueIndex) -> None:
+    index.add_result(11, "get_order_details", json.dumps({"order_id": "#W123", "price": 12.5}))
+    assert index.results_with("12.5") == [11, 5]
+    assert index.results_with("acc_99") == [9]
+    assert index.results_with("nowhere-1") == []
 
 
 def test_a_default_or_an_enum_of_the_schema_is_a_constant(index: ValueIndex) -> None:
@@ -94,6 +117,10 @@ def test_an_id_inside_a_longer_word_is_not_found(index: ValueIndex) -> None:
 def test_facts_of_a_text_are_ids_numbers_and_dates() -> None:
     assert facts_in("Order #W123 of 2024-05-20 costs $1,250.50, 2 items; card ends in 7334.") == [
         "#W123", "2024-05-20", "1250.50", "7334"]  # fmt: skip
+
+
+def test_an_id_keeps_its_letters() -> None:
+    assert facts_in("Order O-32850 of HAT1-2 comes in 15-inch.") == ["O-32850", "HAT1-2", "15-inch"]
 
 
 def test_old_texts_are_found_and_time_stays_linear() -> None:

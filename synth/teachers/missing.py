@@ -1,0 +1,72 @@
+"""Clauses on what an answer asks the user for: the fields that a tool needs, or the one of several that is meant."""
+
+from __future__ import annotations
+
+import re
+
+from curate.env import tool_kind
+from synth.names import field_words, listed, tool_words, topic_words
+from synth.story import Story, Tool
+from synth.teachers.findings import thing_of
+from synth.wording import Voice
+
+
+def missing(asking: str, story: Story, tools: dict[str, Tool], voice: Voice) -> str:
+    """A clause on the parameters that the text asks for, that a tool needs and that nobody has given; "" if none."""
+    wanted = _wanted(asking, story, tools)
+    if not wanted:
+        return ""
+    which = _which_of(wanted, story, voice)
+    if which:
+        return which
+    fields = listed(list(wanted)[:4])
+    names = set(wanted.values())
+    need = tool_words(names.pop()).action if len(names) == 1 else "go on"
+    it, be = ("them", "are") if " and " in fields else ("it", "is")
+    return voice.pick(
+        (
+            f"to {need} I need the {fields}, so I ask for {it}",
+            f"the {fields} would help me to {need}, so I ask the user for {it}",
+            f"the {fields} {be} what I ask for, as I need {it} to {need}",
+            f"I ask for the {fields} first; I need {it} to {need}",
+            f"the user can tell me the {fields}, and I need {it} to {need}",
+        )
+    )
+
+
+def _wanted(asking: str, story: Story, tools: dict[str, Tool]) -> dict[str, str]:
+    """Field in words -> tool that requires it, for the fields that a question names and that are not known yet."""
+    text = f" {' '.join(re.findall(r'[a-z0-9]+', asking.lower()))} "
+    known = {field for step in story.steps for field in step.arguments}
+    known |= {field for step in story.steps if isinstance(step.value, dict) for field in step.value}
+    wanted: dict[str, str] = {}
+    for name, tool in sorted(tools.items(), key=lambda entry: tool_kind(entry[0], story.rules)[0] != "read"):
+        fields = [
+            words
+            for field in tool.required
+            if field not in known
+            and (f" {(words := field_words(field))} " in text or f" {words}s " in text)
+            and not story.index.mentioned("user", words)
+        ]
+        # A writing tool's fields are everyday words ("insurance"): one of them alone says little.
+        if tool_kind(name, story.rules)[0] == "read" or (len(fields) > 1 and tool_words(name).verb[:5] in text):
+            for words in fields:
+                wanted.setdefault(words, name)
+    return wanted
+
+
+def _which_of(wanted: dict[str, str], story: Story, voice: Voice) -> str:
+    """A clause where an earlier result lists what is asked for, and only the choice is open; else ""."""
+    for step in reversed(story.steps):
+        entries = step.value if isinstance(step.value, dict) else {}
+        for field, item in entries.items():
+            if isinstance(item, list) and len(item) > 1 and any(topic_words(field) & topic_words(w) for w in wanted):
+                some = f"{len(item)} {field_words(field)}"
+                return voice.pick(
+                    (
+                        f"there are {some} in {thing_of(step)}, so I ask which one it is",
+                        f"with {some} in {thing_of(step)} I ask the user which one is meant",
+                        f"I know of {some}, so I ask the user about the right one",
+                    )
+                )
+    return ""
