@@ -83,8 +83,9 @@ def curate(settings: CurateSettings) -> DatasetFolder:
         settings=_recorded_settings(settings, rules),
         inputs=[_described(given, sha256) for given, sha256 in zip(inputs, hashes, strict=True)],
     )
+    reads = [*settings.inputs, *(Path(given.path) for given in inputs), settings.env_rules, settings.config]
     with (
-        FolderWriter(settings.out, manifest, overwrite=settings.overwrite) as writer,
+        FolderWriter(settings.out, manifest, overwrite=settings.overwrite, reads=reads) as writer,
         LocalEngine(settings.workers) as engine,
     ):
         spooler = Spooler(writer.journal, Digest(settings.filter, rules), engine, settings.skip_bad_files)
