@@ -3,13 +3,15 @@
 PYTHON ?= python3
 VENV ?= .venv
 DATA ?=
+# To the shell as it is: a path may hold spaces.
+export DATA
 WORKERS ?= 2
 PIP = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .PHONY: demo test check clean
 
 demo: $(VENV)/.base
-	$(VENV)/bin/python -m cachebuild.demo --out out $(if $(DATA),--data $(DATA))
+	$(VENV)/bin/python -m cachebuild.demo --out out $${DATA:+--data "$$DATA"}
 
 test: $(VENV)/.full check
 	$(VENV)/bin/pytest -n $(WORKERS) -m "not slow"

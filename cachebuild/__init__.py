@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import curate  # noqa: F401  sees to a quiet Ctrl-C while a command is still being imported
+
 if TYPE_CHECKING:
     from cachebuild.answer import Answer
     from cachebuild.cache import Session, ToolCache

@@ -102,7 +102,8 @@ def _writer(settings: AuditSettings, queries: DatasetFolder, stack: ExitStack) -
     }
     inputs = [folder_input(DatasetFolder.open(settings.cache, kinds=("cache",))), folder_input(queries)]
     manifest = Manifest("audit", "cachebuild.audit", recorded, inputs)
-    return stack.enter_context(FolderWriter(settings.out, manifest, overwrite=settings.overwrite))
+    reads = [settings.cache, settings.queries, settings.config]
+    return stack.enter_context(FolderWriter(settings.out, manifest, overwrite=settings.overwrite, reads=reads))
 
 
 def audit_rows(

@@ -49,7 +49,8 @@ def compile_cache(settings: CompileSettings) -> DatasetFolder:
     folder = DatasetFolder.open(settings.folder, kinds=KINDS)
     worlds = Worlds(rules_of(folder.manifest, settings.env_rules))
     manifest = Manifest("cache", "cachebuild", _recorded_settings(settings, worlds), [folder_input(folder)])
-    with FolderWriter(settings.out, manifest, overwrite=settings.overwrite) as writer:
+    reads = [settings.folder, settings.env_rules, settings.config]
+    with FolderWriter(settings.out, manifest, overwrite=settings.overwrite, reads=reads) as writer:
         for word in unmatched(folder, words(settings.include_rejects)):
             found = (
                 "no reject with"

@@ -6,7 +6,9 @@ and is skipped where its folder stands already.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import shlex
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 
 DESK_EPISODES = 600
 DESK_SEED = 7
+DESK_FILE = "desk.jsonl.gz"
+SIGNALLED = 128
+"""From here on an exit code says which signal ended a command."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +31,7 @@ class DemoSettings:
     """Settings of the demo.
 
     Attributes:
-        out: folder for everything it makes, one subfolder per input.
+        out: folder for everything it makes, one subfolder per input: its name and the start of its hash.
         data: a raw file of your own; default is traces of the desk.
         env: the world of that file, if other files share it.
     """
@@ -43,26 +48,51 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _demo(settings: DemoSettings) -> int:
-    from curate.readers.paths import default_source, kind_of
-
-    if settings.data is not None:
-        kind_of(settings.data)
-    root = settings.out / (default_source(settings.data) if settings.data else "desk")
-    root.mkdir(parents=True, exist_ok=True)
-    raw = settings.data or _desk_traces(root)
-    env = ["--env", settings.env] if settings.env else []
-    for command, arguments in _steps(raw, root, env):
-        _step(command, arguments, root)
+    root = settings.out / _name(settings)
+    with _tidied(root):
+        env = ["--env", settings.env] if settings.env else []
+        steps = _steps(settings.data or root / DESK_FILE, root, env)
+        if settings.data is None and not (root / DESK_FILE).exists():
+            steps = [_desk(root / DESK_FILE), *steps]
+        for command, arguments in steps:
+            code = _step(command, arguments, root)
+            if code:
+                return code
     _print_result(root)
     return 0
 
 
-def _desk_traces(root: Path) -> Path:
-    path = root / "desk.jsonl.gz"
-    if not path.exists():
-        arguments = ["--episodes", str(DESK_EPISODES), "--seed", str(DESK_SEED), "--out", str(path)]
-        _step("curate.sandbox", arguments, root)
-    return path
+def _name(settings: DemoSettings) -> str:
+    """Name of the subfolder; inputs that differ, in content or world, never meet in one."""
+    from curate import __version__
+    from curate.canonical import hash128
+    from curate.manifest import sha256_file
+    from curate.readers.paths import default_source, kind_of
+
+    if settings.data is None:
+        return f"desk-{hash128(__version__, settings.env or '', str(DESK_EPISODES), str(DESK_SEED))[:8]}"
+    kind_of(settings.data)
+    content = sha256_file(settings.data)
+    stem = default_source(settings.data)
+    key = content if settings.env is None else hash128(content, settings.env)
+    return f"{stem[:60]}-{key[:8]}"
+
+
+@contextmanager
+def _tidied(root: Path) -> Iterator[None]:
+    """Make a folder, and take it and the folders above it that were made with it away again if it stays empty."""
+    made = [folder for folder in (root, *root.parents) if not folder.exists()]
+    root.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    finally:
+        for folder in made:
+            with suppress(OSError):  # not empty
+                folder.rmdir()
+
+
+def _desk(path: Path) -> tuple[str, list[str]]:
+    return ("curate.sandbox", ["--episodes", str(DESK_EPISODES), "--seed", str(DESK_SEED), "--out", str(path)])
 
 
 def _steps(raw: Path, root: Path, env: list[str]) -> list[tuple[str, list[str]]]:
@@ -76,18 +106,26 @@ def _steps(raw: Path, root: Path, env: list[str]) -> list[tuple[str, list[str]]]
     ]
 
 
-def _step(command: str, arguments: list[str], root: Path) -> None:
-    """Run one command as a person would; its own output is left to its report."""
+def _step(command: str, arguments: list[str], root: Path) -> int:
+    """Run one command as a person would; its own output is left to its report.
+
+    Returns:
+        0, or the exit code of a command that was stopped by a signal.
+
+    Raises:
+        UsageError: if the command failed, with what to do about it.
+    """
     import contextlib
     import io
 
-    say(f"$ python -m {command} {' '.join(arguments)}")
+    say(f"$ python -m {command} {shlex.join(arguments)}")
     with contextlib.redirect_stdout(io.StringIO()):
         code = _command(command)(arguments)
-    if code:
-        raise UsageError(
-            f"python -m {command} stopped with exit code {code}, see above; to start afresh, delete {root}"
-        )
+    if code and code < SIGNALLED:
+        afresh = f"to start afresh, delete {root} and run the demo again"
+        remedy = afresh if any(root.iterdir()) else f"flags named there are those of {command}, not of the demo"
+        raise UsageError(f"python -m {command} stopped with exit code {code}, see above; {remedy}")
+    return code
 
 
 def _command(name: str) -> Callable[[Sequence[str]], int]:

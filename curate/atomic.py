@@ -13,6 +13,15 @@ from pathlib import Path
 
 from curate.errors import UsageError
 
+_WRITING_FAILED = {
+    errno.ENOSPC: "free space on that disk, or choose an --out on another one",
+    errno.EDQUOT: "your share of that disk is used up: free some of it, or choose an --out on another one",
+    errno.EFBIG: "files may not grow so large: raise the limit (ulimit -f), or choose an --out on another file system",
+    errno.EROFS: "choose an --out where you may write",
+    errno.EACCES: "choose an --out where you may write, or change the rights of the folder",
+    errno.EPERM: "choose an --out where you may write, or change the rights of the folder",
+}
+_NAMELESS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)  # come from writing, whatever file it was
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2  # linux/fs.h; both names exist at every moment
 
@@ -37,6 +46,33 @@ def write_file(path: Path, data: bytes) -> None:
     fsync_dir(path.parent)
 
 
+@contextmanager
+def writing(out: Path, *parts: Path) -> Iterator[None]:
+    """Name the output and the remedy where the system refuses a write, which it often does without a path.
+
+    Args:
+        out: what is being written.
+        parts: the files and folders beside it that belong to the writing.
+
+    Raises:
+        UsageError: for a full disk, a file too large, missing rights.
+    """
+    try:
+        yield
+    except OSError as error:
+        remedy = _WRITING_FAILED.get(error.errno or 0)
+        if remedy is None or not _concerns(error, (out, *parts)):
+            raise
+        reason = os.strerror(error.errno or 0)
+        raise UsageError(f"{out} cannot be written: {reason}; {remedy}, then run the same command again") from error
+
+
+def _concerns(error: OSError, paths: tuple[Path, ...]) -> bool:
+    if error.filename is None:
+        return error.errno in _NAMELESS
+    return any(Path(os.fsdecode(error.filename)).is_relative_to(path) for path in paths)
+
+
 def publish_folder(partial: Path, out: Path) -> None:
     """Give the finished folder `partial` the name `out`; an `out` that stands there is replaced in one step."""
     fsync_dir(partial)
@@ -45,7 +81,7 @@ def publish_folder(partial: Path, out: Path) -> None:
     elif _exchange(partial, out):
         shutil.rmtree(partial)
     else:
-        aside = _aside(out)
+        aside = aside_name(out)
         out.rename(aside)
         partial.rename(out)
         shutil.rmtree(aside)
@@ -54,7 +90,7 @@ def publish_folder(partial: Path, out: Path) -> None:
 
 def recover_folder(out: Path) -> None:
     """Undo a replacement that was cut between its two renames (only where the file system cannot exchange names)."""
-    aside = _aside(out)
+    aside = aside_name(out)
     if aside.exists():
         if out.exists():
             shutil.rmtree(aside)
@@ -87,7 +123,8 @@ def exclusive(lock: Path, what: str) -> Iterator[None]:
         os.close(handle)
 
 
-def _aside(out: Path) -> Path:
+def aside_name(out: Path) -> Path:
+    """Where a replaced folder stands for a moment on file systems that cannot exchange names."""
     return out.with_name(f".{out.name}.old")
 
 

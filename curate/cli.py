@@ -13,8 +13,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from curate.errors import CacheRLError, UsageError
+from curate.signals import orderly_stop, stopped_by
 
 S = TypeVar("S")
+
+_STOPPED = {2: "interrupted", 15: "terminated"}  # the numbers of SIGINT and SIGTERM
 
 # Spaces that `str.isprintable` refuses although no terminal acts on them: no-break, narrow and ideographic ones.
 _BLANKS = "\n\t\u00a0\u2002\u2003\u2009\u202f\u3000"
@@ -39,25 +42,37 @@ def run(command: Callable[[], int]) -> int:
     """Run a command; an error that the user can mend becomes one line on stderr and the exit code.
 
     Returns:
-        0 on success or "up to date", 2 for a wrong call or input, 130 when interrupted.
+        0 on success or "up to date", 2 for a wrong call or input, 130 when interrupted, 143 when terminated.
     """
-    try:
-        code = command()
-        sys.stdout.flush()
-        return code
-    except CacheRLError as error:
+    with orderly_stop():
+        try:
+            code = command()
+            sys.stdout.flush()
+            return code
+        except BaseException as error:
+            ended = _ended_by(error)
+            if ended is None:
+                raise
+            return ended
+
+
+def _ended_by(error: BaseException) -> int | None:
+    """Say what ended a command; returns the exit code, or None for an error that only we can mend."""
+    signal = stopped_by(error)
+    if signal is not None:
+        say(f"{_STOPPED[signal]}; run the same command again to go on")
+        return 128 + signal
+    if isinstance(error, CacheRLError):
         prefix = "" if error.exit_code == 0 else "error: "
         say(f"{prefix}{error}")
         return error.exit_code
-    except KeyboardInterrupt:
-        say("interrupted; run the same command again to go on")
-        return 130
-    except BrokenPipeError:
+    if isinstance(error, BrokenPipeError):
         _hush()
         return 0
-    except OSError as error:
+    if isinstance(error, OSError):
         say(f"error: {error.strerror or error}: {error.filename or ''}".rstrip(": "))
         return 2
+    return None
 
 
 def _hush() -> None:

@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
 from curate.errors import CacheRLError, UsageError
+from curate.signals import signals_later
 
 J = TypeVar("J")
 R = TypeVar("R")
@@ -82,7 +83,8 @@ class LocalEngine:
         parked = self._parked(task)
         try:
             for job in jobs:
-                waiting.append(pool.submit(_work, parked, job))
+                with signals_later():  # a process started here is deaf to Ctrl-C from its first moment
+                    waiting.append(pool.submit(_work, parked, job))
                 if len(waiting) >= AHEAD * count:
                     yield waiting.popleft().result()
             while waiting:

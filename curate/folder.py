@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curate.atomic import exclusive, fsync_dir, publish_folder, recover_folder, write_file
+from curate.atomic import aside_name, exclusive, fsync_dir, publish_folder, recover_folder, write_file, writing
 from curate.errors import FolderError, UpToDate, UsageError
 from curate.manifest import MANIFEST, Manifest, Shard, sha256_file
+from curate.replace import lost_input, refusal
 from curate.report import Report
 from curate.table_writer import MAX_GROUP_ROWS, TableWriter
 
@@ -31,10 +32,12 @@ if TYPE_CHECKING:
 
 
 def folder_input(folder: DatasetFolder) -> dict[str, Any]:
-    """How a dataset folder stands among the `inputs` of the next manifest: its lineage, carried along whole."""
+    """How a dataset folder stands among the `inputs` of the next manifest: its lineage, carried along whole.
+
+    The hash of its manifest is its name: what a folder is called on disk must not show in what is made from it.
+    """
     manifest = folder.manifest
     return {
-        "name": folder.path.resolve().name,
         "kind": manifest.kind,
         "manifest_sha256": sha256_file(folder.path / MANIFEST),
         "command": manifest.command,
@@ -59,14 +62,18 @@ class FolderWriter:
     Args:
         out: the folder to write; must not exist, or be empty, unless `overwrite`.
         manifest: kind, command, settings and inputs; tables, files and counts are filled in here.
-        overwrite: replace a folder that stands there.
+        overwrite: replace a folder of the same kind that stands there and holds nothing of anybody else's.
+        reads: the files and folders that the command reads, which writing must not take away.
 
     Raises:
         UpToDate: if OUT already holds the result of the same settings and inputs.
-        UsageError: if OUT exists and is something else or an input, or another run is writing it.
+        UsageError: if OUT exists and is something else, an input or what one was made from, or cannot be written, or
+            another run is writing it.
     """
 
-    def __init__(self, out: Path, manifest: Manifest, *, overwrite: bool = False) -> None:
+    def __init__(
+        self, out: Path, manifest: Manifest, *, overwrite: bool = False, reads: Iterable[Path | None] = ()
+    ) -> None:
         check_parent(out)
         out = out.resolve() if out.is_symlink() else out
         self.out = out
@@ -74,23 +81,28 @@ class FolderWriter:
         self.journal = out.with_name(f"{out.name}.journal")
         self._manifest = manifest
         self._overwrite = overwrite
+        self._reads = [path for path in reads if path is not None]
         self._tables: list[TableWriter] = []
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
         self._refuse_foreign_journal()
-        self.journal.mkdir(exist_ok=True)
-        self._stack.enter_context(exclusive(self.journal / "lock", str(self.out)))
-        try:
-            recover_folder(self.out)
-            self._refuse_existing()
-            if self.partial.exists():
-                shutil.rmtree(self.partial)
-            self.partial.mkdir()
-        except BaseException as error:
-            self._leave(finished=isinstance(error, UpToDate))
-            raise
+        with self._writing():
+            self.journal.mkdir(exist_ok=True)
+            self._stack.enter_context(exclusive(self.journal / "lock", str(self.out)))
+            try:
+                recover_folder(self.out)
+                self._refuse_existing()
+                if self.partial.exists():
+                    shutil.rmtree(self.partial)
+                self.partial.mkdir()
+            except BaseException as error:
+                self._leave(finished=isinstance(error, UpToDate))
+                raise
         return self
+
+    def _writing(self) -> AbstractContextManager[None]:
+        return writing(self.out, self.partial, self.journal)
 
     def table(self, name: str, schema: pa.Schema) -> TableWriter:
         """Open a table of the folder; it is closed with the folder."""
@@ -128,9 +140,12 @@ class FolderWriter:
     ) -> None:
         finished = False
         try:
-            if kind is None:
-                self._publish()
-                finished = True
+            with self._writing():
+                if isinstance(error, OSError):
+                    raise error
+                if kind is None:
+                    self._publish()
+                    finished = True
         finally:
             self._leave(finished)
 
@@ -151,6 +166,7 @@ class FolderWriter:
             self._manifest.tables[table.name] = table.shards
         fsync_dir(self.partial)
         write_file(self.partial / MANIFEST, self._manifest.dump())
+        self._refuse_loss()  # again: somebody may have put files there while the command ran
         publish_folder(self.partial, self.out)
 
     def _refuse_foreign_journal(self) -> None:
@@ -158,8 +174,18 @@ class FolderWriter:
             raise UsageError(
                 f"{self.journal} is needed for the run's state and holds other files; choose another --out"
             )
+        inside = lost_input(self._reads, [self.partial, self.journal, aside_name(self.out)])
+        if inside is not None:
+            raise UsageError(f"{inside} lies where the command keeps its unfinished work; move it, or change --out")
 
     def _refuse_existing(self) -> None:
+        stands = Manifest.stands_in(self.out) and not self._overwrite
+        if stands and Manifest.load(self.out).identity == self._manifest.identity:
+            DatasetFolder.open(self.out)
+            raise UpToDate(f"{self.out} is up to date: same settings, same inputs")
+        self._refuse_loss()
+
+    def _refuse_loss(self) -> None:
         out = self.out
         if not out.exists() or (out.is_dir() and not any(out.iterdir())):
             return
@@ -169,15 +195,13 @@ class FolderWriter:
             raise UsageError(
                 f"{out} exists and is not a dataset folder, which is never overwritten; choose another --out"
             )
-        inputs = {given.get("manifest_sha256") for given in self._manifest.inputs}
-        if sha256_file(out / MANIFEST) in inputs:
-            raise UsageError(f"{out} is an input of this run and would be lost; choose another --out")
-        if self._overwrite:
-            return
-        if Manifest.load(out).identity == self._manifest.identity:
-            DatasetFolder.open(out)
-            raise UpToDate(f"{out} is up to date: same settings, same inputs")
-        raise UsageError(f"{out} exists and was made with other settings or inputs; use --overwrite or another --out")
+        reason = refusal(out, self._manifest, self._reads)
+        if reason is not None:
+            raise UsageError(reason)
+        if not self._overwrite:
+            raise UsageError(
+                f"{out} exists and was made with other settings or inputs; use --overwrite or another --out"
+            )
 
 
 def check_parent(out: Path) -> None:

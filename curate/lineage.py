@@ -11,6 +11,8 @@ import tyro
 
 from curate.cli import out, parse, run
 
+_SHORT = 12
+
 
 @dataclass(frozen=True)
 class LineageSettings:
@@ -26,14 +28,17 @@ class LineageSettings:
 
 
 def lineage(manifest: Mapping[str, Any], depth: int = 0, *, settings: bool = False) -> Iterator[str]:
-    """Lines of the tree: a folder, the command that made it, and below it what it was made from."""
+    """Lines of the tree: a folder, the command that made it, and below it what it was made from.
+
+    A folder goes by its kind and the start of its manifest's hash: its name on disk may change and says nothing.
+    """
     indent = "  " * depth
     sha = manifest.get("manifest_sha256") or manifest.get("sha256") or ""
     if manifest["kind"] == "file":
         facts = [f"{key} {manifest[key]}" for key in ("env", "license", "format") if manifest.get(key)]
         yield f"{indent}{manifest['name']}: file, {manifest['bytes']:,} bytes, {' '.join(facts)}".rstrip(", ")
     else:
-        yield f"{indent}{manifest['name']}: {manifest['kind']}, made by {manifest['command']}"
+        yield f"{indent}{manifest['kind']} {sha[:_SHORT]}: made by {manifest['command']}"
     if sha:
         yield f"{indent}  sha256 {sha}"
     if settings and manifest.get("settings"):

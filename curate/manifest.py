@@ -66,12 +66,13 @@ class Manifest:
 
     @staticmethod
     def stands_in(folder: Path) -> bool:
-        """Whether the folder has a manifest of ours, of whatever version: what a command may replace."""
-        try:
-            body = json.loads((folder / MANIFEST).read_bytes())
-        except (OSError, ValueError):
-            return False
-        return isinstance(body, dict) and body.get("format") == "cacherl"
+        """Whether the folder has a manifest of ours, of whatever version."""
+        return bool(_any_version(folder))
+
+    @staticmethod
+    def kind_in(folder: Path) -> str:
+        """The kind that a manifest of whatever version gives its folder."""
+        return str(_any_version(folder).get("kind"))
 
     @classmethod
     def load(cls, folder: Path) -> Manifest:
@@ -110,6 +111,26 @@ class Manifest:
     def rows(self, table: str) -> int:
         """Number of rows of a table; 0 if the folder has none of that name."""
         return sum(shard.rows for shard in self.tables.get(table, []))
+
+
+def listed_files(folder: Path) -> set[str]:
+    """Paths in the folder that its manifest lists, as far as a manifest of another version can be understood."""
+    body = _any_version(folder)
+    tables, files = body.get("tables"), body.get("files")
+    found = {str(name) for name in files} if isinstance(files, dict) else set()
+    for shards in tables.values() if isinstance(tables, dict) else ():
+        if isinstance(shards, list):
+            found |= {str(shard.get("path")) for shard in shards if isinstance(shard, dict)}
+    return found
+
+
+def _any_version(folder: Path) -> dict[str, Any]:
+    """The manifest as it stands on disk; empty where there is none of ours."""
+    try:
+        body = json.loads((folder / MANIFEST).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return body if isinstance(body, dict) and body.get("format") == "cacherl" else {}
 
 
 def _inherited(name: str, settings: Mapping[str, Any], inputs: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

@@ -15,11 +15,12 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curate.benchmark_tasks import benchmark_files
 from curate.canonical import canonical_json, compact_json, hash128
 from curate.caps import cap_table, capped, largest_groups_table
 from curate.curation_report import ReportTable, curation_report
 from curate.decisions import Decisions, funnel
-from curate.decontaminate import Benchmarks, Hit, benchmark_table, met_tasks_table
+from curate.decontaminate import Benchmarks, DecontaminateSettings, Hit, benchmark_table, met_tasks_table
 from curate.dedup_step import CLUSTERS, Duplicates, drop_duplicates, open_published, signatures_schema
 from curate.digest import CHUNK, TOKEN_BOUNDS, Digest, Evidence, Judge, read_chunk
 from curate.engine import Engine, LocalEngine
@@ -27,7 +28,7 @@ from curate.env import load_env_rules
 from curate.errors import InputError
 from curate.filters import PREDICATES, Context
 from curate.fingerprint import Fingerprint, fingerprint
-from curate.folder import DatasetFolder, FolderWriter, Manifest, folder_input
+from curate.folder import DatasetFolder, FolderWriter, Manifest, folder_input, sha256_file
 from curate.normalise import Input
 from curate.progress import track
 from curate.sample import not_sampled, sample_table
@@ -110,7 +111,7 @@ def curate(settings: CurateSettings) -> DatasetFolder:
         settings=_recorded_settings(run),
         inputs=[*described, *map(folder_input, published)],
     )
-    with FolderWriter(settings.out, manifest, overwrite=settings.overwrite) as writer, engine:
+    with FolderWriter(settings.out, manifest, overwrite=settings.overwrite, reads=_read_paths(run, inputs)) as writer, engine:
         spooler = Spooler(writer.journal, run.digest(), engine, settings.input.skip_bad_files)
         try:
             run.spools = spooler.spool(inputs, [found.sha256 for found in prints])
@@ -121,6 +122,14 @@ def curate(settings: CurateSettings) -> DatasetFolder:
     return DatasetFolder.open(settings.out)
 
 
+def _read_paths(run: _Run, inputs: list[Input]) -> list[Path | None]:
+    """Every path that the run reads, none of which its output may replace."""
+    settings = run.settings
+    files = [Path(given.path) for given in inputs]
+    tasks = [given.path for given in benchmark_files(settings.decontaminate.benchmark)]
+    return [*settings.inputs, *files, *tasks, *settings.dedup.against, settings.input.env_rules, settings.config]
+
+
 def _recorded_settings(run: _Run) -> dict[str, Any]:
     """The settings that decide the bytes of the output; paths, names of inputs and flags of the run stand elsewhere."""
     settings = run.settings
@@ -129,8 +138,7 @@ def _recorded_settings(run: _Run) -> dict[str, Any]:
     return {
         "filter": asdict(settings.filter),
         "tokens": asdict(settings.tokens) | {"tokenizer": run.counter.fingerprint},
-        "decontaminate": asdict(settings.decontaminate)
-        | {"benchmark": [counts.name for counts in run.benchmarks.counts] if run.benchmarks else []},
+        "decontaminate": asdict(settings.decontaminate) | {"benchmark": _benchmarks(settings.decontaminate)},
         "dedup": dedup,
         "cap": asdict(settings.cap),
         "sample": asdict(settings.sample),
@@ -138,6 +146,12 @@ def _recorded_settings(run: _Run) -> dict[str, Any]:
         "env_rules": {env_id: asdict(rule) for env_id, rule in sorted(run.context.rules.items())},
         "skip_bad_files": settings.input.skip_bad_files,
     }
+
+
+def _benchmarks(settings: DecontaminateSettings) -> list[dict[str, str | None]]:
+    """The benchmarks by name and content."""
+    files = benchmark_files(settings.benchmark)
+    return [{"name": item.name, "field": item.field, "sha256": sha256_file(item.path)} for item in files]
 
 
 def _described(given: Input, found: Fingerprint) -> dict[str, Any]:

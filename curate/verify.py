@@ -23,12 +23,13 @@ class VerifySettings:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit 0 if every folder is sound, 1 if one is damaged, 2 if one is no dataset folder."""
+    """Exit 0 if every folder is sound, 1 if one is damaged, 2 if one is no dataset folder; files beside are named."""
     settings = parse(VerifySettings, "python -m curate.verify", __doc__ or "", argv)
 
     def command() -> int:
         from curate.errors import UsageError
         from curate.folder import DatasetFolder, Manifest
+        from curate.replace import unlisted
 
         if not settings.folders:
             raise UsageError("no folder given")
@@ -44,6 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             if not problems:
                 rows = ", ".join(f"{name} {folder.manifest.rows(name):,} rows" for name in folder.manifest.tables)
                 out(f"{path}: sound ({folder.manifest.kind}; {rows})")
+            for name in unlisted(path):
+                out(f"{path}: also holds {name}, which its manifest does not list; --overwrite needs it moved away")
         return code
 
     return run(command)

@@ -51,7 +51,8 @@ def augment(settings: AugmentSettings) -> DatasetFolder:
         inputs=[folder_input(folder)],
     )
     tally = Tally()
-    with FolderWriter(settings.out, manifest, overwrite=settings.overwrite) as writer:
+    reads = [settings.folder, settings.config]
+    with FolderWriter(settings.out, manifest, overwrite=settings.overwrite, reads=reads) as writer:
         with Journal(writer.journal / JOURNAL) as journal:
             rows = augmented_rows(folder, settings, teacher, rules, journal, tally)
             writer.table("trajectories", TRAJECTORY).write(cast(Iterator[Mapping[str, Any]], rows))

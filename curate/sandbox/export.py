@@ -13,6 +13,7 @@ from typing import IO, Any
 
 import orjson
 
+from curate.atomic import writing
 from curate.errors import UsageError
 from curate.sandbox.recording import record
 from curate.sandbox.skills import SKILLS
@@ -91,7 +92,7 @@ def export(
         The figures of what was written.
 
     Raises:
-        UsageError: the path or a setting cannot be right.
+        UsageError: the path or a setting cannot be right, or the disk is full.
     """
     _check_path(path, overwrite)
     rows = record(
@@ -110,7 +111,8 @@ def export(
             summary.add(row)
             stream.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
 
-    _write_whole(path, write)
+    with writing(path):
+        _write_whole(path, write)
     return summary
 
 

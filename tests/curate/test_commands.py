@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -166,7 +167,8 @@ def test_stats_of_the_real_files(real_three: Path, command: Command, capsys: Cap
 def test_lineage(small_folder: Path, command: Command, capsys: Captured) -> None:
     assert command(lineage.main, small_folder, "--settings") == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "out: curated, made by curate"
+    sha256 = hashlib.sha256((small_folder / "manifest.json").read_bytes()).hexdigest()
+    assert lines[:2] == [f"curated {sha256[:12]}: made by curate", f"  sha256 {sha256}"]
     assert any(line.startswith("  traces: file, ") for line in lines)
     assert sum("sha256" in line for line in lines) == 2
     assert any('"max_repeats":3' in line for line in lines)
