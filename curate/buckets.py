@@ -67,7 +67,12 @@ def band_keys(signatures: Signatures, bands: int, rows: int) -> NDArray[np.uint6
 
 
 def candidate_pairs(
-    signatures: Signatures, order: NDArray[np.int64], bands: int, rows: int, threshold: float, threads: int | None = None
+    signatures: Signatures,
+    order: NDArray[np.int64],
+    bands: int,
+    rows: int,
+    threshold: float,
+    threads: int | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Pairs to verify.
 
@@ -255,9 +260,7 @@ def _large(
 
 
 @part
-def _chain(
-    signatures: Any, order: Any, members: Any, band: Any, rows: Any, equal: Any, codes: Any, total: Any
-) -> Any:
+def _chain(signatures: Any, order: Any, members: Any, band: Any, rows: Any, equal: Any, codes: Any, total: Any) -> Any:
     """Compare members with the next ones of the same key in another band; appends to `codes`."""
     keys = np.empty(len(members), np.uint64)
     for index in range(len(members)):

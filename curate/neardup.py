@@ -23,9 +23,7 @@ from curate.jit import kernel
 from curate.minhash import EMPTY, Signatures, jaccards, shingle_sets
 from curate.neardup_texts import FetchTexts, batches_of_pairs
 
-CLUSTERS = pa.schema(
-    [("cluster", pa.int64()), ("index", pa.int64()), ("kept", pa.int64()), ("jaccard", pa.float64())]
-)
+CLUSTERS = pa.schema([("cluster", pa.int64()), ("index", pa.int64()), ("kept", pa.int64()), ("jaccard", pa.float64())])
 """Rows that are connected by verified pairs; `kept` is the row that stays for this one, itself if it stays."""
 
 _ROUNDS = 8
