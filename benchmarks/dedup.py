@@ -119,7 +119,7 @@ def rensa(texts: pa.Array[Any], rows: pa.Table) -> int:
 
 
 def rensa_prehashed(texts: pa.Array[Any], rows: pa.Table) -> int:
-    """rensa without any Python per shingle: it gets the hashes of our shingle sets. What its own kernel can do."""
+    """The same without any Python per shingle: it gets the hashes of our shingle sets. What its own kernel can do."""
     from rensa import RMinHash, RMinHashLSH
 
     from curate.minhash import shingle_sets

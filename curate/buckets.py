@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from curate.jit import inlined, kernel, part
+from curate.jit import inlined, kernel, part, read_only
 from curate.minhash import EMPTY, Signatures, run_threads
 
 SMALL = 32
@@ -62,7 +62,7 @@ def least_equal(threshold: float, count: int) -> int:
 def band_keys(signatures: Signatures, bands: int, rows: int) -> NDArray[np.uint64]:
     """Bucket keys of rows, shape (n, bands); a key holds its band's number, so keys of two bands differ."""
     out = np.empty((len(signatures), bands), np.uint64)
-    _keys(signatures, rows, out)
+    _keys(read_only(signatures), rows, out)
     return out
 
 
@@ -92,7 +92,8 @@ def candidate_pairs(
     bits = np.uint64(max(1, len(order)).bit_length())
     count = signatures.shape[1]
     equal = np.array([least_equal(threshold, count), int(np.ceil(threshold * count))], np.int64)
-    work = [(signatures, order, places, bits, band, bands, rows, equal) for band in range(bands)]
+    values = read_only(signatures)
+    work = [(values, order, places, bits, band, bands, rows, equal) for band in range(bands)]
     found = run_threads(_band_pairs, work, threads)
     codes = distinct(np.concatenate([codes for codes, _ in found]))
     crowded = np.zeros(len(order), np.bool_)
@@ -114,7 +115,8 @@ def decoded(codes: NDArray[np.uint64]) -> NDArray[np.int64]:
 def distinct(codes: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Sorted, each once; `np.unique` takes ten times as long on 64-bit integers."""
     codes = np.sort(codes)
-    return codes[np.append(True, codes[1:] != codes[:-1])[: len(codes)]]
+    first: NDArray[np.bool_] = np.append(True, codes[1:] != codes[:-1])[: len(codes)]
+    return codes[first]
 
 
 def _error(threshold: float, bands: int, rows: int) -> float:

@@ -7,7 +7,7 @@ best to the worst (reward, then length, then id); signatures choose what is comp
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -23,7 +23,13 @@ from curate.jit import kernel
 from curate.minhash import EMPTY, Signatures, jaccards, shingle_sets
 from curate.neardup_texts import FetchTexts, batches_of_pairs
 
-CLUSTERS = pa.schema([("cluster", pa.int64()), ("index", pa.int64()), ("kept", pa.int64()), ("jaccard", pa.float64())])
+_COLUMNS: list[pa.Field[Any]] = [
+    pa.field("cluster", pa.int64()),
+    pa.field("index", pa.int64()),
+    pa.field("kept", pa.int64()),
+    pa.field("jaccard", pa.float64()),
+]
+CLUSTERS = pa.schema(_COLUMNS)
 """Rows that are connected by verified pairs; `kept` is the row that stays for this one, itself if it stays."""
 
 _ROUNDS = 8
@@ -177,15 +183,14 @@ def best_first(rows: pa.Table) -> NDArray[np.int64]:
     """Row numbers, the ones to keep rather first: reward (null and NaN lowest), size, trajectory_id, row number."""
     reward = rows["reward"].cast(pa.float64())
     reward = pc.if_else(pc.is_nan(reward), None, reward).fill_null(float("-inf"))
-    table = pa.table(
-        {
-            "reward": reward,
-            "size": rows["size"],
-            "id": rows["trajectory_id"],
-            "row": np.arange(rows.num_rows),
-        }
-    )
-    keys = [("reward", "descending"), ("size", "descending"), ("id", "ascending"), ("row", "ascending")]
+    columns = [reward, rows["size"], rows["trajectory_id"], pa.array(np.arange(rows.num_rows))]
+    table = pa.Table.from_arrays(columns, names=["reward", "size", "id", "row"])
+    keys: list[tuple[str, Literal["ascending", "descending"]]] = [
+        ("reward", "descending"),
+        ("size", "descending"),
+        ("id", "ascending"),
+        ("row", "ascending"),
+    ]
     return pc.sort_indices(table, sort_keys=keys).to_numpy().astype(np.int64)
 
 
@@ -241,7 +246,8 @@ def _without(codes: NDArray[np.uint64], known: NDArray[np.uint64]) -> NDArray[np
     """Those of sorted codes that are not among the sorted known ones."""
     if not len(known):
         return codes
-    return codes[known[np.minimum(np.searchsorted(known, codes), len(known) - 1)] != codes]
+    new: NDArray[np.bool_] = known[np.minimum(np.searchsorted(known, codes), len(known) - 1)] != codes
+    return codes[new]
 
 
 def _components(pairs: NDArray[np.int64], count: int) -> NDArray[np.int32]:
@@ -279,4 +285,5 @@ def _clusters(known: _Verified, removed: dict[int, tuple[int, float]]) -> pa.Tab
     rows = known.order[places[by_cluster]].tolist()
     facts = [removed.get(row, (row, 1.0)) for row in rows]
     columns = [number[by_cluster], rows, [kept for kept, _ in facts], [value for _, value in facts]]
-    return pa.table([pa.array(column, kind.type) for column, kind in zip(columns, CLUSTERS, strict=True)], CLUSTERS)
+    arrays = [pa.array(column, kind.type) for column, kind in zip(columns, CLUSTERS, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=CLUSTERS)

@@ -16,6 +16,7 @@ from curate.minhash import EMPTY, estimate, jaccards, shingle_sets, signatures, 
 from curate.words import class_table
 
 TEXT = "Cancel order #W5, please; the 2nd item stays."
+# ruff: noqa: RUF001
 SCRIPTS = {
     "Latin": ("Où est ma commande n° 5 ? Größe XL, naïve coöperation…", 10),
     "Greek": ("Πού είναι η παραγγελία μου; Θέλω να ακυρώσω.", 8),
@@ -100,7 +101,7 @@ def test_a_short_text_is_one_shingle() -> None:
 def test_threads_chunks_slices_and_types_do_not_change_a_signature(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = [f"{TEXT} {number} " * (number % 40) for number in range(500)]
     expected = sign(*texts, threads=1)
-    monkeypatch.setattr(minhash, "_CHUNK_BYTES", 1_000)
+    monkeypatch.setattr(minhash, "_RANGE_BYTES", 1_000)
     assert (sign(*texts, threads=3) == expected).all()
     whole = pa.array(["skipped", *texts])[1:]
     for array in (

@@ -267,7 +267,7 @@ def test_settings_that_cannot_be(settings: NearDupSettings) -> None:
 
 
 def test_a_spool_gives_texts_back_from_disk(tmp_path: Path) -> None:
-    texts = ["one", "", "drei – 三", "x" * 5_000, "last"]
+    texts = ["one", "", "drei 三", "x" * 5_000, "last"]
     with TextSpool(tmp_path) as spool:
         spool.append(pa.array(texts[:2]))
         spool.append(pa.array([None, *texts[2:]])[1:])
