@@ -202,7 +202,7 @@ def sign_texts(offsets: Any, data: Any, classes: Any, out: Any) -> Any:
     edges, words, fresh = np.empty(_STEP + 80, np.int64), np.empty(_STEP + 80, np.uint64), np.empty(_STEP, np.uint64)
     bins, taken = np.uint64(out.shape[1]), np.empty(out.shape[1], np.uint32)
     for text in range(len(offsets) - 1):
-        row, place, end, seen = out[text], offsets[text], offsets[text + 1], 0
+        row, place, end, seen = out[text], offsets[text], offsets[text + 1], np.int64(0)
         for index in range(_BEFORE):
             words[index] = _U0
         while place < end:
@@ -222,7 +222,7 @@ def sets_of_texts(offsets: Any, data: Any, classes: Any) -> Any:
     sizes = np.zeros(len(offsets) - 1, np.int64)
     found, table, total = np.empty(_STEP * 16, np.uint64), np.zeros(16, np.uint64), 0
     for text in range(len(offsets) - 1):
-        place, end, seen, start = offsets[text], offsets[text + 1], 0, total
+        place, end, seen, start = offsets[text], offsets[text + 1], np.int64(0), total
         for index in range(_BEFORE):
             words[index] = _U0
         while place < end:
