@@ -16,17 +16,21 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 THRESHOLD, PERMUTATIONS, BANDS, ROWS = 0.8, 90, 18, 5
 COPIES = 0.3
 MOST_RECORDED = 70_000
 QUALITY = 6_000
+NEW = 10_000
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -83,10 +87,11 @@ def _edited(text: str, rng: random.Random) -> str:
 def ours(texts: pa.Array[Any], rows: pa.Table) -> int:
     """Our kernel, buckets and verification."""
     from curate.minhash import signatures
-    from curate.neardup import NearDupSettings, near_duplicates
+    from curate.neardup import near_duplicates
+    from curate.neardup_settings import NearDupSettings
 
     values = signatures(texts, PERMUTATIONS)
-    settings = NearDupSettings(THRESHOLD, PERMUTATIONS)
+    settings = NearDupSettings(THRESHOLD, permutations=PERMUTATIONS)
     return len(near_duplicates(values, lambda indexes: texts.take(pa.array(indexes)), rows, settings).removed)
 
 
@@ -140,16 +145,8 @@ LIBRARIES: dict[str, Callable[[pa.Array[Any], pa.Table], int]] = {
 
 def work(library: str, corpus: Path) -> dict[str, float]:
     """In a process of its own: read the corpus, warm up on its first texts, run once."""
-    with pa.OSFile(str(corpus)) as file:
-        texts = pa.ipc.open_file(file).read_all().column("text").combine_chunks()
-    rng = np.random.default_rng(0)
-    rows = pa.table(
-        {
-            "trajectory_id": pa.array([f"{number:032x}" for number in rng.integers(0, 2**62, len(texts)).tolist()]),
-            "reward": rng.integers(0, 2, len(texts)).astype(np.float32),
-            "size": pa.compute.binary_length(texts).cast(pa.int64()),
-        }
-    )
+    texts = read_corpus(corpus)
+    rows = facts(texts)
     run = LIBRARIES[library]
     start = time.perf_counter()
     run(texts[:200], rows[:200])
@@ -157,8 +154,54 @@ def work(library: str, corpus: Path) -> dict[str, float]:
     start, used = time.perf_counter(), time.process_time()
     found = run(texts, rows)
     took, used = time.perf_counter() - start, time.process_time() - used
-    peak = re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())
-    return {"seconds": took, "cpu": used, "first": first, "found": found, "peak_mb": int(peak[1]) / 1024 if peak else 0}
+    return {"seconds": took, "cpu": used, "first": first, "found": found, "peak_mb": peak_mb()}
+
+
+def work_against(corpus: Path, base: Path) -> dict[str, float]:
+    """In a process of its own: the new texts of `corpus` against the signatures of `base`, which lie in a file."""
+    from curate.minhash import signatures
+    from curate.neardup import near_duplicates
+    from curate.signature_store import SignatureStore, signature_schema, to_arrow
+
+    new = read_corpus(corpus)
+    with pa.memory_map(str(base)) as file, tempfile.TemporaryDirectory() as folder:
+        old = pa.ipc.open_file(file).read_all().column("text")
+        shard, schema = Path(folder) / "signatures-00000.parquet", signature_schema(PERMUTATIONS)
+        with pq.ParquetWriter(shard, schema, compression="zstd") as writer:
+            for chunk in old.chunks:
+                columns = [pa.nulls(len(chunk), pa.string()), to_arrow(signatures(chunk, PERMUTATIONS))]
+                writer.write_table(pa.Table.from_arrays(columns, schema=schema), row_group_size=1_000)
+        ours(new[:200], facts(new[:200]))
+        start, used = time.perf_counter(), time.process_time()
+        found = near_duplicates(
+            signatures(new, PERMUTATIONS),
+            lambda rows: new.take(pa.array(rows)),
+            facts(new),
+            base=SignatureStore([[shard]], PERMUTATIONS),
+            base_texts=lambda rows: old.take(pa.array(rows)).combine_chunks(),
+        )
+        took, used = time.perf_counter() - start, time.process_time() - used
+    return {"seconds": took, "cpu": used, "first": 0.0, "found": len(found.removed_by_base), "peak_mb": peak_mb()}
+
+
+def read_corpus(path: Path) -> pa.Array[Any]:
+    """The texts of a file of `write_corpus`, in memory."""
+    with pa.OSFile(str(path)) as file:
+        return pa.ipc.open_file(file).read_all().column("text").combine_chunks()
+
+
+def facts(texts: pa.Array[Any]) -> pa.Table:
+    """Ids and rewards that texts might have."""
+    rng = np.random.default_rng(0)
+    ids = [f"{number:032x}" for number in rng.integers(0, 2**62, len(texts)).tolist()]
+    rewards = rng.integers(0, 2, len(texts)).astype(np.float32)
+    return pa.table({"trajectory_id": ids, "reward": rewards, "size": pc.binary_length(texts).cast(pa.int64())})
+
+
+def peak_mb() -> float:
+    """The most memory that this process ever held; getrusage would count its parent's too."""
+    found = re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())
+    return int(found[1]) / 1024 if found else 0.0
 
 
 def quality(seed: int) -> tuple[float, float, int]:
@@ -181,15 +224,16 @@ def quality(seed: int) -> tuple[float, float, int]:
     truth = encoded(np.stack([one[alike], other[alike]], axis=1))
     values, order = signatures(texts, PERMUTATIONS), np.arange(len(texts))
     pairs, _ = candidate_pairs(values, order, *bands_and_rows(THRESHOLD, PERMUTATIONS), THRESHOLD)
-    lengths = pa.compute.binary_length(texts).to_numpy()
+    lengths = pc.binary_length(texts).to_numpy()
     found = encoded(pairs[verify(pairs, lambda rows: texts.take(pa.array(rows)), lengths) >= THRESHOLD])
     right = len(np.intersect1d(found, truth))
     return right / len(truth), right / len(found), len(truth)
 
 
-def in_process(library: str, corpus: Path, **environment: str) -> dict[str, float] | None:
-    """`work` in a fresh process; None if the library is not installed."""
+def in_process(library: str, corpus: Path, base: Path | None = None, **environment: str) -> dict[str, float] | None:
+    """`work` or `work_against` in a fresh process; None if the library is not installed."""
     command = [sys.executable, __file__, "--library", library, "--corpus", str(corpus)]
+    command += ["--base", str(base)] if base else []
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment}, check=False)
     if done.returncode:
         if "ModuleNotFoundError" in done.stderr and library in done.stderr:
@@ -199,18 +243,21 @@ def in_process(library: str, corpus: Path, **environment: str) -> dict[str, floa
     return result
 
 
-def write_corpus(path: Path, count: int, seed: int) -> Path:
-    """The documents as an Arrow file of large strings."""
-    schema, batch = pa.schema([("text", pa.large_string())]), list[str]()
+def write_corpus(path: Path, texts: Iterable[str]) -> Path:
+    """Texts as an Arrow file of large strings."""
+    schema, rest = pa.schema([("text", pa.large_string())]), iter(texts)
     with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, schema) as writer:
-        for text in documents(count, seed):
-            batch.append(text)
-            if len(batch) == 10_000:
-                writer.write_batch(pa.record_batch([pa.array(batch, pa.large_string())], schema=schema))
-                batch.clear()
-        if batch:
+        while batch := list(islice(rest, 10_000)):
             writer.write_batch(pa.record_batch([pa.array(batch, pa.large_string())], schema=schema))
     return path
+
+
+def new_documents(base: Path, seed: int) -> Iterator[str]:
+    """`NEW` texts, a third of them edited copies of texts of the base."""
+    rng = random.Random(seed)
+    old = read_corpus(base)
+    for text in documents(NEW, seed + 1):
+        yield _edited(old[rng.randrange(len(old))].as_py(), rng) if rng.random() < 1 / 3 else text
 
 
 def compare(corpus: Path, repeats: int) -> dict[str, dict[str, float] | None]:
@@ -239,20 +286,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the texts")
     parser.add_argument("--library", choices=LIBRARIES, help=argparse.SUPPRESS)
     parser.add_argument("--corpus", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--base", type=Path, help=argparse.SUPPRESS)
     settings = parser.parse_args(argv)
     if settings.library:
-        print(json.dumps(work(settings.library, settings.corpus)))
+        run = work_against(settings.corpus, settings.base) if settings.base else None
+        print(json.dumps(run or work(settings.library, settings.corpus)))
         return 0
     with tempfile.TemporaryDirectory() as folder:
-        corpus = write_corpus(Path(folder) / "corpus.arrow", settings.documents, settings.seed)
+        corpus = write_corpus(Path(folder) / "corpus.arrow", documents(settings.documents, settings.seed))
         cold = in_process("ours", corpus, NUMBA_CACHE_DIR=str(Path(folder) / "cold"))
         best = compare(corpus, settings.repeats)
-        large = None
+        large = against = None
         if settings.full:
-            ten = write_corpus(Path(folder) / "ten.arrow", 10 * settings.documents, settings.seed)
-            large = in_process("ours", ten)
+            ten = write_corpus(Path(folder) / "ten.arrow", documents(10 * settings.documents, settings.seed))
+            new = write_corpus(Path(folder) / "new.arrow", new_documents(ten, settings.seed))
+            large, against = in_process("ours", ten), in_process("ours", new, base=ten)
         size = corpus.stat().st_size
-    report(settings, size, cold, best, large)
+    report(settings, size, cold, best, large, against)
     return 0
 
 
@@ -262,18 +312,21 @@ def report(
     cold: dict[str, float] | None,
     best: dict[str, dict[str, float] | None],
     large: dict[str, float] | None,
+    against: dict[str, float] | None,
 ) -> None:
     """Print what was measured."""
     recall, precision, pairs = quality(settings.seed)
     mine = best["ours"]
     assert mine is not None and cold is not None
     print(f"{settings.documents:,} documents, {size / 1e6:.0f} MB\n")
-    print("library | seconds | CPU seconds | peak MB | rows with a (near-)duplicate")
+    print("what | seconds | CPU seconds | peak MB | rows found")
     print("---|---|---|---|---")
-    for name, run in (*best.items(), ("ours, ten times the documents", large)):
+    more = {"ours, ten times as many": large, f"ours, {NEW:,} new against these": against}
+    for name, run in (*best.items(), *more.items()):
         if run is not None:
             print(f"{name} | {run['seconds']:.2f} | {run['cpu']:.2f} | {run['peak_mb']:.0f} | {run['found']:.0f}")
-    print(f"\nfirst use: {cold['first']:.1f} s compile everything once; warm from the cache: {mine['first']:.1f} s")
+    print("\nrows found: by us, rows to remove, verified; by the others, rows that have a candidate")
+    print(f"first use: {cold['first']:.1f} s compile everything once; warm from the cache: {mine['first']:.1f} s")
     print(f"quality: {pairs:,} pairs with J >= {THRESHOLD} of {QUALITY:,} texts, by brute force")
     figures = {
         "speedup_datasketch": speedup(best, "datasketch"),
@@ -284,6 +337,7 @@ def report(
         "peak_rss_mb": round(mine["peak_mb"]),
         "peak_rss_mb_1m": round(large["peak_mb"]) if large else None,
         "growth_100k_1m": round(large["seconds"] / mine["seconds"], 1) if large else None,
+        "against_1m_seconds": round(against["seconds"], 1) if against else None,
     }
     print(json.dumps(figures))
 

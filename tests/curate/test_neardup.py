@@ -17,7 +17,8 @@ from curate import minhash_reference as reference
 from curate.buckets import band_keys, bands_and_rows, candidate_pairs, least_equal
 from curate.errors import UsageError
 from curate.minhash import signatures
-from curate.neardup import NearDuplicates, NearDupSettings, best_first, near_duplicates
+from curate.neardup import NearDuplicates, best_first, near_duplicates
+from curate.neardup_settings import NearDupSettings
 from curate.neardup_texts import TextSpool
 
 WORDS = [f"w{number}" for number in range(5_000)]
