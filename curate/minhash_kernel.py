@@ -170,17 +170,22 @@ def _shingles(data: Any, place: Any, end: Any, classes: Any, seen: Any, edges: A
             hashed = hashed * _ROLL + words[index + later]
         fresh[index] = _mix(hashed)
     short = min(max(_BEFORE - seen, 0), found)
-    seen += found
-    if place >= end and 0 < seen < SHINGLE_WORDS:
-        short = found - 1
-    for index in range(short, found):
-        fresh[index - short] = fresh[index]
+    fresh_ones = found - short
+    for index in range(fresh_ones):
+        fresh[index] = fresh[short + index]
     for index in range(_BEFORE):
         words[index] = words[found + index]
+    seen += found
+    if place >= end and 0 < seen < SHINGLE_WORDS:
+        hashed = _U0
+        for index in range(_BEFORE):
+            hashed = hashed * _ROLL + words[index]
+        fresh[0] = _mix(hashed)
+        fresh_ones = 1
     if count & 1 == 1:
         edges[0] = edges[count - 1]
         seen = -1 - seen
-    return place, seen, found - short
+    return place, seen, fresh_ones
 
 
 @part

@@ -41,6 +41,10 @@ def sign(*texts: str | None, **settings: int) -> np.ndarray:
 
 @given(st.lists(st.text(LETTERS, max_size=80), max_size=6), st.sampled_from([1, 7, 90]))
 @example(["a" * 513, "é" * 300, "a " * 300, "ab" * 31 + "é", "x" * 64, "x" * 63 + " " + "y" * 64], 90)
+@example(
+    ["one two" + " " * 1_200, "a" * 600 + "." * 600 + "b", " " * 511 + "a", "x" * 2_000, "a b c d" + " " * 505 + "e"],
+    90,
+)
 @example(["word " * 102 + "w" * n for n in range(0, 17)], 90)
 def test_the_kernel_is_the_oracle(texts: list[str], count: int) -> None:
     found = sign(*texts, count=count)
@@ -49,6 +53,12 @@ def test_the_kernel_is_the_oracle(texts: list[str], count: int) -> None:
     offsets, hashes = shingle_sets(pa.array(texts, pa.string()))
     for index, text in enumerate(texts):
         assert np.sort(hashes[offsets[index] : offsets[index + 1]]).tolist() == reference.shingle_hashes(text).tolist()
+
+
+@given(st.lists(st.sampled_from(["a", " ", "é", "中", "." * 63, "w" * 64, "ab " * 21, " " * 511]), max_size=40))
+def test_long_texts_in_pieces_too(pieces: list[str]) -> None:
+    text = "".join(pieces)
+    assert sign(text).tolist() == [reference.signature(text).tolist()]
 
 
 @given(st.lists(st.text(st.sampled_from("ab c"), max_size=60), min_size=2, max_size=4))
