@@ -1,4 +1,4 @@
-"""New rows that are like rows of published sets: the base's signatures stream by, its texts are read to verify alone."""
+"""New rows that are like rows of published sets: old signatures stream by, old texts are read to verify alone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from curate.buckets import band_keys, bands_and_rows, distinct, least_equal
-from curate.jit import kernel
+from curate.jit import kernel, read_only
 from curate.minhash import EMPTY, Signatures, jaccards, run_threads, shingle_sets
 from curate.neardup_texts import FetchTexts, batches_of_pairs
 
@@ -74,7 +74,7 @@ def _likest(
     keys = band_keys(signatures[worded], bands, band_rows).T.copy()
     by_key = np.argsort(keys, axis=1, kind="stable")
     keys, owners = np.take_along_axis(keys, by_key, axis=1), worded[by_key]
-    bits = max(1, int(len(worded)).bit_length())
+    bits = max(1, len(worded).bit_length())
     tops = np.arange(2**bits + 1, dtype=np.uint64)
     starts = np.stack([np.searchsorted(of_band >> np.uint64(64 - bits), tops) for of_band in keys])
     looks = np.zeros((bands, len(signatures)), np.int64)
@@ -83,7 +83,9 @@ def _likest(
 
     def meet(band: int, theirs: NDArray[np.uint64], old: Signatures) -> NDArray[np.int64]:
         place = (keys[band], owners[band], starts[band], np.uint64(64 - bits), looks[band])
-        found: NDArray[np.int64] = _meetings(theirs[:, band], old, signatures, *place, least)
+        found: NDArray[np.int64] = _meetings(
+            theirs[:, band].copy(), read_only(old), read_only(signatures), *place, least
+        )
         return found
 
     for first, old in base.batches():

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from curate.jit import inlined, kernel, part
+from curate.jit import inlined, kernel, part, read_only
 from curate.minhash import EMPTY, Signatures, run_threads
 
 SMALL = 32
@@ -62,12 +62,17 @@ def least_equal(threshold: float, count: int) -> int:
 def band_keys(signatures: Signatures, bands: int, rows: int) -> NDArray[np.uint64]:
     """Bucket keys of rows, shape (n, bands); a key holds its band's number, so keys of two bands differ."""
     out = np.empty((len(signatures), bands), np.uint64)
-    _keys(signatures, rows, out)
+    _keys(read_only(signatures), rows, out)
     return out
 
 
 def candidate_pairs(
-    signatures: Signatures, order: NDArray[np.int64], bands: int, rows: int, threshold: float, threads: int | None = None
+    signatures: Signatures,
+    order: NDArray[np.int64],
+    bands: int,
+    rows: int,
+    threshold: float,
+    threads: int | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Pairs to verify.
 
@@ -87,7 +92,8 @@ def candidate_pairs(
     bits = np.uint64(max(1, len(order)).bit_length())
     count = signatures.shape[1]
     equal = np.array([least_equal(threshold, count), int(np.ceil(threshold * count))], np.int64)
-    work = [(signatures, order, places, bits, band, bands, rows, equal) for band in range(bands)]
+    values = read_only(signatures)
+    work = [(values, order, places, bits, band, bands, rows, equal) for band in range(bands)]
     found = run_threads(_band_pairs, work, threads)
     codes = distinct(np.concatenate([codes for codes, _ in found]))
     crowded = np.zeros(len(order), np.bool_)
@@ -109,7 +115,8 @@ def decoded(codes: NDArray[np.uint64]) -> NDArray[np.int64]:
 def distinct(codes: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Sorted, each once; `np.unique` takes ten times as long on 64-bit integers."""
     codes = np.sort(codes)
-    return codes[np.append(True, codes[1:] != codes[:-1])[: len(codes)]]
+    first: NDArray[np.bool_] = np.append(True, codes[1:] != codes[:-1])[: len(codes)]
+    return codes[first]
 
 
 def _error(threshold: float, bands: int, rows: int) -> float:
@@ -132,12 +139,43 @@ def _band_pairs(
     equal: NDArray[np.int64],
 ) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
     """(codes of pairs, members of large buckets) of one band."""
-    # The place stands in the low bits: sorted, members of a bucket lie side by side in order, on every machine alike.
+    keys = _sorted_keys(signatures, order, places, bits, band, band, rows)
+    large = _in_large(keys >> bits)
+    crowd = keys[large]
+    codes = [_linked(signatures, order, keys[~large], bits, SMALL - 1, equal[0])]
+    if len(crowd):
+        stars, alone = _stars(signatures, order, crowd, bits, equal)
+        codes.append(stars)
+        for step in range(1, min(_CHAINS, bands - 1) + 1):
+            chain = _sorted_keys(signatures, order, alone, bits, band, (band + step) % bands, rows)
+            codes.append(_linked(signatures, order, chain, bits, _LINKS, equal[0]))
+    return distinct(np.concatenate(codes)), (crowd & ((_U1 << bits) - _U1)).astype(np.int64)
+
+
+def _sorted_keys(
+    signatures: Signatures,
+    order: NDArray[np.int64],
+    places: NDArray[np.uint64],
+    bits: np.uint64,
+    band: int,
+    second: int,
+    rows: int,
+) -> NDArray[np.uint64]:
+    """Keys of one band or of two, the place in the low bits: members of a bucket lie side by side, in order.
+
+    Two keys that are equal but for these bits cost a comparison, no more.
+    """
     keys = np.empty(len(places), np.uint64)
-    _placed_keys(signatures, order, places, bits, band, rows, keys)
+    _placed_keys(signatures, order, places, bits, band, second, rows, keys)
     keys.sort()
-    codes, members = _bucket_pairs(signatures, order, keys, bits, band, bands, rows, equal)
-    return distinct(codes), members.copy()
+    return keys
+
+
+def _in_large(keys: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Which of the sorted keys are of a bucket above `SMALL`."""
+    starts = np.flatnonzero(np.append(True, keys[1:] != keys[:-1])[: len(keys)])
+    sizes = np.diff(np.append(starts, len(keys)))
+    return np.repeat(sizes > SMALL, sizes)
 
 
 @inlined
@@ -159,9 +197,14 @@ def _keys(signatures: Any, rows: Any, out: Any) -> Any:
 
 
 @kernel
-def _placed_keys(signatures: Any, order: Any, places: Any, bits: Any, band: Any, rows: Any, out: Any) -> Any:
+def _placed_keys(
+    signatures: Any, order: Any, places: Any, bits: Any, band: Any, second: Any, rows: Any, out: Any
+) -> Any:
     for index in range(len(places)):
-        key = _key(signatures[order[places[index]]], band, rows)
+        row = signatures[order[places[index]]]
+        key = _key(row, band, rows)
+        if second != band:
+            key += _key(row, second, rows)
         out[index] = ((key >> bits) << bits) | places[index]
 
 
@@ -173,7 +216,7 @@ def _equal(one: Any, other: Any) -> Any:
     return count
 
 
-@inlined
+@part
 def _grown(codes: Any) -> Any:
     wider = np.empty(2 * len(codes), np.uint64)
     for index in range(len(codes)):
@@ -182,60 +225,40 @@ def _grown(codes: Any) -> Any:
 
 
 @kernel
-def _bucket_pairs(
-    signatures: Any, order: Any, keys: Any, bits: Any, band: Any, bands: Any, rows: Any, equal: Any
-) -> Any:
-    """Pairs of one band's buckets; `keys` is sorted."""
+def _linked(signatures: Any, order: Any, keys: Any, bits: Any, links: Any, least: Any) -> Any:
+    """Codes of pairs: each row with the next ones, up to `links`, of the same key."""
     low = (_U1 << bits) - _U1
     codes, total = np.empty(1024, np.uint64), 0
-    crowd, crowded = np.empty(len(keys), np.int64), 0
-    first = 0
-    while first < len(keys):
-        last = first + 1
-        while last < len(keys) and keys[last] >> bits == keys[first] >> bits:
-            last += 1
-        if last - first > SMALL:
-            for index in range(first, last):
-                crowd[crowded] = np.int64(keys[index] & low)
-                crowded += 1
-            codes, total = _large(signatures, order, keys[first:last] & low, band, bands, rows, equal, codes, total)
-        elif last - first > 1:
-            if total + SMALL * SMALL > len(codes):
-                codes = _grown(codes)
-            for one in range(first, last):
-                for other in range(one + 1, last):
-                    row = signatures[order[keys[one] & low]]
-                    if _equal(row, signatures[order[keys[other] & low]]) >= equal[0]:
-                        codes[total] = (keys[one] & low) << _U32 | (keys[other] & low)
-                        total += 1
-        first = last
-    return codes[:total], crowd[:crowded]
+    for one in range(len(keys)):
+        if total + links > len(codes):
+            codes = _grown(codes)
+        for other in range(one + 1, min(one + 1 + links, len(keys))):
+            if keys[other] >> bits != keys[one] >> bits:
+                break
+            first, second = keys[one] & low, keys[other] & low
+            if _equal(signatures[order[first]], signatures[order[second]]) >= least:
+                codes[total] = first << _U32 | second
+                total += 1
+    return codes[:total]
 
 
-@part
-def _large(
-    signatures: Any,
-    order: Any,
-    members: Any,
-    band: Any,
-    bands: Any,
-    rows: Any,
-    equal: Any,
-    codes: Any,
-    total: Any,
-) -> Any:
-    """Star and chains of one large bucket; appends to `codes`."""
-    leaders, led = np.empty(LEADERS, np.uint64), 0
-    alone, lonely = np.empty(len(members), np.uint64), 0
-    for member in members:
+@kernel
+def _stars(signatures: Any, order: Any, keys: Any, bits: Any, equal: Any) -> Any:
+    """(codes of pairs, rows that no leader is like) of large buckets: leaders are unlike each other, the best first."""
+    low = (_U1 << bits) - _U1
+    leaders, led, bucket = np.empty(LEADERS, np.uint64), 0, _U0
+    codes, total = np.empty(1024, np.uint64), 0
+    alone, lonely = np.empty(len(keys), np.uint64), 0
+    for key in keys:
+        if key >> bits != bucket:
+            bucket, led = key >> bits, 0
         if total + LEADERS > len(codes):
             codes = _grown(codes)
-        like, sure = 0, False
+        member, like, sure = key & low, 0, False
         for index in range(led):
-            leader = leaders[index]
-            count = _equal(signatures[order[leader]], signatures[order[member]])
+            count = _equal(signatures[order[leaders[index]]], signatures[order[member]])
             if count >= equal[0]:
-                codes[total] = leader << _U32 | member
+                codes[total] = leaders[index] << _U32 | member
                 total += 1
                 like += 1
                 sure = sure or count >= equal[1]
@@ -249,30 +272,4 @@ def _large(
         elif like == 0:
             alone[lonely] = member
             lonely += 1
-    for step in range(1, min(_CHAINS, bands - 1) + 1):
-        codes, total = _chain(signatures, order, alone[:lonely], (band + step) % bands, rows, equal, codes, total)
-    return codes, total
-
-
-@part
-def _chain(
-    signatures: Any, order: Any, members: Any, band: Any, rows: Any, equal: Any, codes: Any, total: Any
-) -> Any:
-    """Compare members with the next ones of the same key in another band; appends to `codes`."""
-    keys = np.empty(len(members), np.uint64)
-    for index in range(len(members)):
-        # The low half numbers the members: two keys that share the high half by chance cost one comparison.
-        keys[index] = ((_key(signatures[order[members[index]]], band, rows) >> _U32) << _U32) | np.uint64(index)
-    keys.sort()
-    for index in range(len(keys)):
-        if total + _LINKS > len(codes):
-            codes = _grown(codes)
-        one = members[keys[index] & np.uint64(0xFFFFFFFF)]
-        for later in range(index + 1, min(index + 1 + _LINKS, len(keys))):
-            if keys[later] >> _U32 != keys[index] >> _U32:
-                break
-            other = members[keys[later] & np.uint64(0xFFFFFFFF)]
-            if _equal(signatures[order[one]], signatures[order[other]]) >= equal[0]:
-                codes[total] = min(one, other) << _U32 | max(one, other)
-                total += 1
-    return codes, total
+    return codes[:total], alone[:lonely]

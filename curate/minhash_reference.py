@@ -1,4 +1,4 @@
-"""The oracle of `minhash.py`: the same words, hashes and signatures in plain numpy, written to be read, not to be quick."""
+"""The oracle of the kernels: the same words, hashes and signatures in plain numpy, written to be read, not quick."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ class TextSpool:
     def append(self, texts: pa.Array[Any]) -> None:
         """Add texts; a null counts as an empty one."""
         offsets, data = buffers_of(texts)
-        self._file.write(memoryview(data[offsets[0] : offsets[-1]]))
+        self._file.write(data[offsets[0] : offsets[-1]].data)
         self._ends.append(offsets[1:] - offsets[0] + self._ends[-1][-1])
         self._offsets = None
 
@@ -70,10 +70,10 @@ class TextSpool:
         starts, ends = offsets[rows], offsets[rows + 1]
         places = np.cumsum(np.append(0, ends - starts))
         data = np.empty(places[-1], np.uint8)
-        view, number = memoryview(data), self._file.fileno()
+        view, number = data.data, self._file.fileno()
         for start, first, last in zip(starts.tolist(), places[:-1].tolist(), places[1:].tolist(), strict=True):
             os.preadv(number, [view[first:last]], start)
-        return pa.LargeStringArray.from_buffers(len(rows), pa.py_buffer(places), pa.py_buffer(data))
+        return pa.LargeStringArray.from_buffers(len(rows), pa.py_buffer(places.data), pa.py_buffer(data.data))
 
     def _finished(self) -> NDArray[np.int64]:
         if self._offsets is None:

@@ -35,21 +35,24 @@ def signature_schema(count: int = PERMUTATIONS, **facts: str) -> pa.Schema:
         count: K.
         facts: more of what the signatures rest on and must be equal to be compared, e.g. `view="whole"`.
     """
-    fields = [("trajectory_id", pa.string()), ("signature", pa.binary(4 * count))]
-    return pa.schema(fields, {"signature_version": SIGNATURE_VERSION, **facts})
+    fields: list[pa.Field[Any]] = [pa.field("trajectory_id", pa.string()), pa.field("signature", pa.binary(4 * count))]
+    metadata: dict[bytes | str, bytes | str] = {"signature_version": SIGNATURE_VERSION}
+    metadata.update(facts.items())
+    return pa.schema(fields, metadata)
 
 
 def to_arrow(values: Signatures) -> pa.Array[Any]:
     """Signatures as fixed-size binary, 4 * K bytes each."""
     data = np.ascontiguousarray(values, dtype="<u4")
     kind = pa.binary(4 * values.shape[1])
-    return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(data)])
+    return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(data.data)])
 
 
 def from_arrow(array: pa.Array[Any]) -> Signatures:
     """The reverse of `to_arrow`, without a copy."""
     width = array.type.byte_width
-    data = np.frombuffer(memoryview(array.buffers()[1]), np.uint8)
+    buffer = array.buffers()[1]
+    data = np.frombuffer(memoryview(buffer), np.uint8) if buffer is not None else np.empty(0, np.uint8)
     part = data[array.offset * width : (array.offset + len(array)) * width]
     return part.view("<u4").reshape(len(array), width // 4)
 
@@ -126,7 +129,7 @@ class SignatureStore:
 
     def trajectory_ids(self, rows: Sequence[int]) -> list[str]:
         """The ids of rows of the store, in the order given."""
-        wanted, found, first = np.unique(np.array(rows, np.int64)), {}, 0
+        wanted, found, first = np.unique(np.array(rows, np.int64)), dict[int, Any](), 0
         for shard in self._shards:
             with pq.ParquetFile(shard) as file:
                 for group in range(file.num_row_groups):
@@ -134,7 +137,7 @@ class SignatureStore:
                     here = wanted[(wanted >= first) & (wanted < last)]
                     if len(here):
                         ids = file.read_row_group(group, columns=["trajectory_id"]).column(0)
-                        found.update(zip(here.tolist(), ids.take(pa.array(here - first)).to_pylist(), strict=True))
+                        found.update(zip(here.tolist(), ids.take(here - first).to_pylist(), strict=True))
                     first = last
         return [found[row] for row in rows]
 

@@ -16,6 +16,7 @@ from curate.minhash import EMPTY, estimate, jaccards, shingle_sets, signatures, 
 from curate.words import class_table
 
 TEXT = "Cancel order #W5, please; the 2nd item stays."
+# ruff: noqa: RUF001
 SCRIPTS = {
     "Latin": ("Où est ma commande n° 5 ? Größe XL, naïve coöperation…", 10),
     "Greek": ("Πού είναι η παραγγελία μου; Θέλω να ακυρώσω.", 8),
@@ -40,6 +41,10 @@ def sign(*texts: str | None, **settings: int) -> np.ndarray:
 
 @given(st.lists(st.text(LETTERS, max_size=80), max_size=6), st.sampled_from([1, 7, 90]))
 @example(["a" * 513, "é" * 300, "a " * 300, "ab" * 31 + "é", "x" * 64, "x" * 63 + " " + "y" * 64], 90)
+@example(
+    ["one two" + " " * 1_200, "a" * 600 + "." * 600 + "b", " " * 511 + "a", "x" * 2_000, "a b c d" + " " * 505 + "e"],
+    90,
+)
 @example(["word " * 102 + "w" * n for n in range(0, 17)], 90)
 def test_the_kernel_is_the_oracle(texts: list[str], count: int) -> None:
     found = sign(*texts, count=count)
@@ -48,6 +53,12 @@ def test_the_kernel_is_the_oracle(texts: list[str], count: int) -> None:
     offsets, hashes = shingle_sets(pa.array(texts, pa.string()))
     for index, text in enumerate(texts):
         assert np.sort(hashes[offsets[index] : offsets[index + 1]]).tolist() == reference.shingle_hashes(text).tolist()
+
+
+@given(st.lists(st.sampled_from(["a", " ", "é", "中", "." * 63, "w" * 64, "ab " * 21, " " * 511]), max_size=40))
+def test_long_texts_in_pieces_too(pieces: list[str]) -> None:
+    text = "".join(pieces)
+    assert sign(text).tolist() == [reference.signature(text).tolist()]
 
 
 @given(st.lists(st.text(st.sampled_from("ab c"), max_size=60), min_size=2, max_size=4))
@@ -100,7 +111,7 @@ def test_a_short_text_is_one_shingle() -> None:
 def test_threads_chunks_slices_and_types_do_not_change_a_signature(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = [f"{TEXT} {number} " * (number % 40) for number in range(500)]
     expected = sign(*texts, threads=1)
-    monkeypatch.setattr(minhash, "_CHUNK_BYTES", 1_000)
+    monkeypatch.setattr(minhash, "_RANGE_BYTES", 1_000)
     assert (sign(*texts, threads=3) == expected).all()
     whole = pa.array(["skipped", *texts])[1:]
     for array in (
