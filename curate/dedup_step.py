@@ -18,7 +18,8 @@ from curate.dedup_text import DEDUP_TEXT_VERSION
 from curate.digest import read_chunk
 from curate.folder import DatasetFolder
 from curate.minhash import Signatures
-from curate.neardup import NearDuplicates, NearDupSettings, near_duplicates
+from curate.neardup import NearDuplicates, near_duplicates
+from curate.neardup_settings import NearDupSettings
 from curate.neardup_texts import TextSpool
 from curate.progress import track
 from curate.published import PublishedTexts
@@ -115,7 +116,7 @@ def _search(
         signatures,
         texts.fetch,
         pa.table(columns),
-        NearDupSettings(settings.near_threshold, settings.permutations),
+        NearDupSettings(threshold=settings.near_threshold),
         base=_store(published, settings) if published else None,
         base_texts=PublishedTexts(published, settings.near_view).fetch,
     )

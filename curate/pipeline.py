@@ -111,7 +111,8 @@ def curate(settings: CurateSettings) -> DatasetFolder:
         settings=_recorded_settings(run),
         inputs=[*described, *map(folder_input, published)],
     )
-    with FolderWriter(settings.out, manifest, overwrite=settings.overwrite, reads=_read_paths(run, inputs)) as writer, engine:
+    reads = _read_paths(run, inputs)
+    with FolderWriter(settings.out, manifest, overwrite=settings.overwrite, reads=reads) as writer, engine:
         spooler = Spooler(writer.journal, run.digest(), engine, settings.input.skip_bad_files)
         try:
             run.spools = spooler.spool(inputs, [found.sha256 for found in prints])

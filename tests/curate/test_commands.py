@@ -131,7 +131,10 @@ def test_text_that_is_harmless_stays() -> None:
 
 def test_verify(small_folder: Path, tmp_path: Path, command: Command, capsys: Captured) -> None:
     assert command(verify.main, small_folder) == 0
-    assert "sound (curated; trajectories 4 rows, rejects 2 rows, signatures 4 rows, clusters 0 rows)" in capsys.readouterr().out
+    assert (
+        "sound (curated; trajectories 4 rows, rejects 2 rows, signatures 4 rows, clusters 0 rows)"
+        in capsys.readouterr().out
+    )
     bad = Path(shutil.copytree(small_folder, tmp_path / "bad"))
     (bad / "report.md").write_text("x")
     (bad / "report.html").unlink()
