@@ -245,7 +245,7 @@ _WITH_FACTS = (
     "this goes into my answer",
     "I answer on that ground",
 )
-_NOW_ANSWER = ("now I reply to the user", "I turn to the user with an answer", "with this I go back to the user")
+_NOW_ANSWER = ("now I reply to the user", "this is where I write to the user", "with this I go back to the user")
 _AT_ONCE = (
     "I reply to this in words, without a call",
     "my reply takes no call",
