@@ -149,7 +149,7 @@ def _arranged(
     plans = [[why, aim, where], [aim, why, where], [why, joined, where], [why, where, aim]]
     if follows:
         plans.append([f"{why}, {'and' if learnt_first else 'so'} {aim}", where])
-    if not why.startswith(_NO_BECAUSE) and " now " not in why:
+    if not why.startswith(_NO_BECAUSE) and not re.search(r"\bnow\b", why):
         plans.append([f"{aim}, {voice.pick(links)} {why}", where])
     return plans[voice.number(len(plans))]
 

@@ -250,6 +250,8 @@ def test_a_yes_is_not_said_to_be_lacking_where_the_user_gave_one(message, though
 
 def test_a_change_that_was_not_asked_for_is_not_explained_by_the_request(message, thoughts) -> None:
     for text in thoughts(
+        message("user", "Hello, it is me again."),
+        message("assistant", "How can I help?"),
         message("user", "Just do it. Now, I also need to change the 17-inch laptop to a 13-inch."),
         message("assistant", None, ("return_items", '{"order_id": "W1", "item_ids": ["6704763132"]}')),
     ):
