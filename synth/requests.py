@@ -201,7 +201,7 @@ def third_person(words: str) -> str | None:
     words = clause(_AND_SO.sub("", whole), LONGEST)
     rest = whole[len(words) :]
     in_list = "," in (words[-1:], rest[:1]) and not _NEW_CLAUSE.match(f", {rest.lstrip(', ')}")
-    if _ONLY_IF.search(rest) or in_list or (rest.startswith(" and ") and _ONLY_IF.search(words)):
+    if _ONLY_IF.search(rest) or in_list or (rest and _ONLY_IF.search(words)):
         return None
     words = re.sub(r",? (?:please|pls|thanks|thank you)$", "", words, flags=re.IGNORECASE).rstrip(".!?, ")
     if _YOU.search(words) or words.endswith("…") or words.count('"') % 2 or words.count("(") != words.count(")"):

@@ -45,6 +45,7 @@ def test_a_request_in_words_about_the_user(text: str, form: str, phrase: str) ->
         "I'd like to cancel the flight to Boston and the one from there to Denver, but only if it is refundable.",
         "Could you double-check your system, your records, and your archive of mails or see if there is anything new?",
         "Could you check if the reader I bought last month together with the cover and the watch are still available?",
+        "I want to use my certificates first, and if there's any balance, I'll use my card.",
         "I want to return the laptop with an i7 processor, 8GB of memory, a black case, and a one year warranty.",
     ],
 )
