@@ -9,6 +9,8 @@ from curate.filters.base import Context, View
 from curate.secrets import find_personal, find_secrets, may_hold_secrets
 from curate.trajectory import Trajectory
 
+_APART = "\n\0\n"
+"""Between texts that are searched together; no secret or number goes on across it."""
 SHARED_CHARS = 100_000
 """System messages and tools up to this length are searched once for all rows that share them."""
 
@@ -34,9 +36,13 @@ def privacy_counts(row: Trajectory) -> dict[str, int]:
     The names are those of `curate.secrets.SECRET_KINDS` and `PERSONAL_KINDS`; kinds that do not occur are left out.
     """
     counts: Counter[str] = Counter()
+    own: list[str] = []
     for _, text, shared in _texts(row):
-        found = _shared_kinds(text) if shared and len(text) <= SHARED_CHARS else _kinds(text)
-        counts.update(found)
+        if shared and len(text) <= SHARED_CHARS:
+            counts.update(_shared_kinds(text))
+        else:
+            own.append(text)
+    counts.update(_kinds(_APART.join(own)))  # one search, because starting one costs as much as a short text
     return dict(sorted(counts.items()))
 
 
