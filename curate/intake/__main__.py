@@ -42,11 +42,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _take_in(settings: Settings) -> int:
     from curate.settings import CurateSettings, resolve_inputs
 
+    check_name(settings.name)
+    _check_out(settings.out)
     url = settings.index or os.environ.get(ENVIRONMENT, "")
     if not url:
         raise UsageError(f"--index is needed, e.g. redis://127.0.0.1:6379/0, or the environment's {ENVIRONMENT}")
-    check_name(settings.name)
-    _check_out(settings.out)
     inputs = resolve_inputs(CurateSettings(inputs=settings.inputs, out=settings.out, input=settings.input))
 
     from curate.intake.index import IntakeIndex
