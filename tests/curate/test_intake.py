@@ -296,9 +296,7 @@ def test_an_answer_that_was_lost_does_not_make_a_row_its_own_duplicate(
 def intake(*args: object) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "curate.intake", *map(str, args)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **popen
-    )
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def test_the_command_says_what_each_record_is(
