@@ -35,7 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code: 0; 2 for a setting, a path or an input that cannot be right, or a server that does not answer;
         130 when interrupted.
     """
-    settings = parse(Settings, "python -m curate.intake", cleandoc(Settings.__doc__ or ""), argv)
+    description = cleandoc(Settings.__doc__ or "").partition("\n\nAttributes:")[0]
+    settings = parse(Settings, "python -m curate.intake", description, argv)
     return run(lambda: _take_in(settings))
 
 
@@ -44,6 +45,8 @@ def _take_in(settings: Settings) -> int:
 
     check_name(settings.name)
     _check_out(settings.out)
+    if settings.input.env_rules is not None:
+        raise UsageError("--env-rules says nothing here: no filter is run; leave it out")
     url = settings.index or os.environ.get(ENVIRONMENT, "")
     if not url:
         raise UsageError(f"--index is needed, e.g. redis://127.0.0.1:6379/0, or the environment's {ENVIRONMENT}")

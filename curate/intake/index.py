@@ -17,13 +17,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
 
-import numpy as np
 import orjson
 import zstandard
 
-from curate.buckets import bands_and_rows, least_equal
 from curate.dedup_text import DEDUP_TEXT_VERSION, View
 from curate.errors import UsageError
+from curate.intake.bands import Bands
 from curate.intake.server import connect, shown, speaking_to
 from curate.intake.settings import check_name
 from curate.intake.sketch import SCHEME, Sketch, Sketcher
@@ -60,7 +59,7 @@ class IntakeIndex:
         self._redis, self._url = client, url
         self._prefix = f"cacherl:intake:{name}:"
         self._sketcher, self._threshold = sketcher, threshold
-        self._lsh = _open_lsh(client, self._prefix, threshold, sketcher.permutations)
+        self._bands = Bands(client, self.key("lsh"), threshold, sketcher.permutations)
         self._settings, self._changes = self.key("settings"), self.key("changes")
         self._ids, self._texts, self._exact = self.key("ids"), self.key("texts"), self.key("exact")
 
@@ -125,14 +124,14 @@ class IntakeIndex:
                         return False
                     exact = fact[_TOKEN:]
                     stands = exact and self._redis.hget(self._exact, exact) == key
-                    self._queue_into(pipe)
-                    bands = self._bands_of(key)
+                    self._bands.queue_into(pipe)
+                    buckets = self._bands.buckets_of(key)
                     pipe.multi()
                     pipe.hdel(self._ids, key)
                     pipe.hdel(self._texts, key)
                     if stands:
                         pipe.hdel(self._exact, exact)
-                    self._drop_bands(key, bands)
+                    self._bands.drop(key, buckets)
                     if self._executed(pipe):
                         return True
 
@@ -164,7 +163,7 @@ class IntakeIndex:
             "text_version": DEDUP_TEXT_VERSION,
             "shingle_version": SIGNATURE_VERSION,
             "scheme": SCHEME,
-            "bands": [self._lsh.b, self._lsh.r],
+            "bands": list(self._bands.cut),
         }
         self._redis.set(self._settings, orjson.dumps(ours), nx=True)
         theirs = _settings_of(self._redis.get(self._settings))
@@ -189,7 +188,7 @@ class IntakeIndex:
             seen = self._most_alike(sketch)
             if seen is not None:
                 return True, seen
-            self._queue_into(pipe)
+            self._bands.queue_into(pipe)
             pipe.multi()
             self._enter(pipe, key, sketch, token)
             if also is not None:
@@ -211,7 +210,7 @@ class IntakeIndex:
         if not len(sketch.hashes):
             return None
         best: tuple[float, bytes] | None = None
-        candidates = self._candidates(sketch)
+        candidates = self._bands.candidates(sketch)
         for first in range(0, len(candidates), _AT_ONCE):
             part = candidates[first : first + _AT_ONCE]
             stored = zip(part, self._redis.hmget(self._texts, part), strict=True)
@@ -223,18 +222,6 @@ class IntakeIndex:
                     best = (value, key)
         return None if best is None else Seen(best[1].decode(), best[0])
 
-    def _candidates(self, sketch: Sketch) -> list[bytes]:
-        """Keys of rows that share a band, and whose signatures are equal enough to be worth the exact look."""
-        keys = sorted(self._lsh.query(sketch.minhash))
-        if not keys:
-            return []
-        width = self._lsh.b * self._lsh.r
-        enough = least_equal(self._threshold, width)
-        ours = sketch.minhash.hashvalues[:width]
-        return [
-            key for key, bands in zip(keys, self._lsh.keys.getmany(*keys), strict=True) if _equal(ours, bands) >= enough
-        ]
-
     def _enter(self, pipe: Any, key: bytes, sketch: Sketch, token: bytes) -> None:
         """Queue the row."""
         worded = bool(len(sketch.hashes))
@@ -243,25 +230,7 @@ class IntakeIndex:
         if worded:
             pipe.hset(self._texts, key, zstandard.compress(sketch.text.encode()))
             pipe.hset(self._exact, sketch.exact_key, key)
-            self._lsh.insertion_session().insert(key, sketch.minhash, check_duplication=False)
-
-    def _queue_into(self, pipe: Any) -> None:
-        """Let datasketch queue its writes into our transaction: on its own it sends them one by one, not as a whole."""
-        for table in (self._lsh.keys, *self._lsh.hashtables):
-            table._buffer = pipe
-
-    def _bands_of(self, key: bytes) -> list[tuple[Any, bytes, bool]]:
-        """(table, band, whether nothing else is in that bucket) of an accepted row; before the transaction begins."""
-        bands = zip(self._lsh.hashtables, self._lsh.keys.get(key), strict=False)
-        return [(table, band, set(table.get(band)) <= {key}) for table, band in bands]
-
-    def _drop_bands(self, key: bytes, bands: list[tuple[Any, bytes, bool]]) -> None:
-        for table, band, alone in bands:
-            table.remove_val(band, key, buffer=True)
-            if alone:
-                table.remove(band, buffer=True)
-        if bands:
-            self._lsh.keys.remove(key, buffer=True)
+            self._bands.add(key, sketch)
 
     def _executed(self, pipe: Any) -> bool:
         """Whether the transaction was done; not if another writer changed the index."""
@@ -272,26 +241,6 @@ class IntakeIndex:
         except WatchError:
             return False
         return True
-
-
-def _open_lsh(client: Any, prefix: str, threshold: float, permutations: int) -> Any:
-    from datasketch import MinHashLSH
-
-    bands, rows = bands_and_rows(threshold, permutations)
-    if bands == 1:  # datasketch refuses a single band
-        bands, rows = 2, permutations // 2
-    storage = {
-        "type": "redis",
-        "basename": f"{prefix}lsh".encode(),
-        "redis": {"connection_pool": client.connection_pool},
-    }
-    return MinHashLSH(threshold, permutations, params=(bands, rows), storage_config=storage, prepickle=False)
-
-
-def _equal(ours: Any, bands: list[bytes]) -> int:
-    """How many values of two signatures are equal; datasketch keeps a row's bands big-endian."""
-    theirs = np.frombuffer(b"".join(bands), ours.dtype.newbyteorder(">"))
-    return int((theirs == ours).sum()) if len(theirs) == len(ours) else 0
 
 
 def _unpacked(stored: bytes) -> str:

@@ -55,7 +55,7 @@ def _format_of(first: list[RawRecord], given: Input) -> Format:
         return format_named(given.format)
     if all(record.problem is not None for record in first):
         what = f"{given.path} holds no JSON records: {first[0].problem}"
-        raise InputError(what, f"name its --input.format, or {SKIP_REMEDY}")
+        raise InputError(what, f"name its --format, or {SKIP_REMEDY}")
     return detect(first, given.path)[0]
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from curate.errors import UsageError
 
@@ -75,11 +75,15 @@ def speaking_to(url: str) -> Iterator[None]:
     except (redis.ConnectionError, redis.TimeoutError) as error:
         refused = isinstance(error, redis.AuthenticationError)
         remedy = "check its user and password" if refused else "start the server, then run the same command again"
-        raise UsageError(f"no answer from the index at {shown(url)} ({_cause(error)}); {remedy}") from error
+        raise UsageError(f"no answer from the index at {shown(url)} ({_cause(error, url)}); {remedy}") from error
     except redis.RedisError as error:
-        raise UsageError(f"the index at {shown(url)} refused: {_cause(error)}") from error
+        raise UsageError(f"the index at {shown(url)} refused: {_cause(error, url)}") from error
 
 
-def _cause(error: Exception) -> str:
-    """What the error says, on one line of bounded length."""
-    return " ".join(str(error).split())[:200].rstrip(".") or type(error).__name__
+def _cause(error: Exception, url: str) -> str:
+    """What the error says, on one line of bounded length; servers may repeat what they were sent, a password too."""
+    text = " ".join(str(error).split()).partition(", with args")[0]
+    password = urlsplit(url).password
+    for secret in {password, unquote(password)} if password else ():
+        text = text.replace(secret, "***")
+    return text[:200].rstrip(".") or type(error).__name__

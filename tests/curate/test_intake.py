@@ -23,7 +23,7 @@ from curate import minhash_reference as reference
 from curate.dedup_text import dedup_text
 from curate.errors import UsageError
 from curate.intake.__main__ import main
-from curate.intake.server import shown
+from curate.intake.server import shown, speaking_to
 from curate.minhash import signatures
 from curate.neardup import near_duplicates
 
@@ -256,7 +256,7 @@ def test_of_writers_at_once_one_alone_is_told_new(url: str) -> None:
     originals = [words(rng, 200) for _ in range(25)]
     near = [[" ".join(edited(text, rng, 1)) for text in originals] for _ in range(4)]
     told: list[list[Seen | None]] = [[] for _ in range(4)]
-    together = threading.Barrier(4)
+    together = threading.Barrier(4, timeout=60)
 
     def work(writer: int) -> None:
         index = IntakeIndex.open(url, "desk")
@@ -467,6 +467,30 @@ def test_a_url_is_shown_without_secrets() -> None:
     assert shown(f"unix://:{PASSWORD}@/run/redis.sock?password={PASSWORD}") == "unix:///run/redis.sock"
 
 
+def test_a_server_that_repeats_what_it_was_sent_shows_no_password() -> None:
+    import redis
+
+    old = f"unknown command `HELLO`, with args beginning with: `3`, `AUTH`, `default`, `{PASSWORD}`"
+    for text in (old, f"what is {PASSWORD}", "what is a/b"):
+        for url in (f"redis://:{PASSWORD}@host:1/0", "redis://:a%2Fb@host:1/0"):
+            with pytest.raises(UsageError, match="the index at redis://host:1/0 refused: ") as caught, speaking_to(url):
+                raise redis.ResponseError(text)
+            if PASSWORD in url:
+                assert PASSWORD not in str(caught.value)
+            else:
+                assert "a/b" not in str(caught.value)
+
+
+def test_what_the_server_keeps_on_disk_is_known_after_its_restart(tmp_path: Path, start: Callable[..., Server]) -> None:
+    kept = ("--dir", tmp_path, "--appendonly", "yes", "--appendfsync", "always")
+    first = start(*kept)
+    assert IntakeIndex.open(first.url, "desk").offer(row("a", "where is my order")) is None
+    first.stop()
+    index = IntakeIndex.open(start(*kept).url, "desk")
+    assert index.offer(row("a", "where is my order")) == Seen("a", None)
+    assert index.offer(row("b", "where is my order")) == Seen("a", 1.0)
+
+
 def test_real_trajectories_are_new_once(url: str, shared: Path, tmp_path: Path, command: Callable[..., int]) -> None:
     source = shared / "tau_bench_airline_gpt4o.json.gz"
     flags = (source, "--index", url, "--out", tmp_path / "new.jsonl", "--quiet")
@@ -484,6 +508,7 @@ def test_real_trajectories_are_new_once(url: str, shared: Path, tmp_path: Path, 
         (("--out", "x.parquet"), "appended to a plain .jsonl"),
         (("--out", "missing/x.jsonl"), "no folder"),
         (("--out", "x.jsonl"), "--index is needed"),
+        (("--out", "x.jsonl", "--env-rules", "rules.yaml"), "no filter is run"),
     ],
 )
 def test_wrong_flags_are_named(
