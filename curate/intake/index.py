@@ -127,6 +127,7 @@ class IntakeIndex:
                     self._bands.queue_into(pipe)
                     buckets = self._bands.buckets_of(key)
                     pipe.multi()
+                    pipe.incr(self._changes)
                     pipe.hdel(self._ids, key)
                     pipe.hdel(self._texts, key)
                     if stands:
@@ -183,7 +184,7 @@ class IntakeIndex:
                 raise UsageError(f"the index at {shown(self._url)} was deleted while it was in use; run again")
             if fact is not None:  # our own token: the server took the row, and its answer was lost
                 return True, None if fact[:_TOKEN] == token else Seen(key.decode(), None)
-            if same is not None:
+            if same is not None and self._text_of(same) == sketch.text:
                 return True, Seen(same.decode(), 1.0)
             seen = self._most_alike(sketch)
             if seen is not None:
@@ -196,7 +197,7 @@ class IntakeIndex:
             return self._executed(pipe), None
 
     def _first_look(self, key: bytes, sketch: Sketch) -> tuple[int, bytes | None, bytes | None]:
-        """Whether the index exists, what is known of the id, and which row has the very same text."""
+        """Whether the index exists, what is known of the id, and which row may have the very same text."""
         with self._redis.pipeline(transaction=False) as pipe:
             pipe.exists(self._settings)
             pipe.hget(self._ids, key)
@@ -204,6 +205,10 @@ class IntakeIndex:
                 pipe.hget(self._exact, sketch.exact_key)
             found = pipe.execute()
         return found[0], found[1], found[2] if len(found) > 2 else None
+
+    def _text_of(self, key: bytes) -> str | None:
+        stored = self._redis.hget(self._texts, key)
+        return None if stored is None else _unpacked(stored)
 
     def _most_alike(self, sketch: Sketch) -> Seen | None:
         """The accepted row of the highest exact Jaccard, if that is high enough."""

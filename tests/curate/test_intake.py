@@ -201,6 +201,17 @@ def test_a_candidate_that_cannot_be_verified_refuses_nothing(url: str) -> None:
     assert index.offer(row("b", " ".join(edited(text, rng, 1)))) is None
 
 
+def test_a_row_is_not_refused_for_a_hash_alone(url: str) -> None:
+    index = IntakeIndex.open(url, "desk")
+    index.offer(row("a", "where is my order"))
+    index.offer(row("b", "a quite different text"))
+    for key in index.client.hkeys(index.key("exact")):  # as if the two texts had one hash
+        index.client.hset(index.key("exact"), key, "b")
+    assert index.offer(row("c", "where is my order")) == Seen("a", 1.0)
+    index.client.hdel(index.key("texts"), "a")
+    assert index.offer(row("d", "where is my order")) is None
+
+
 def test_indexes_of_one_server_know_nothing_of_each_other(url: str) -> None:
     for name in ("desk", "desk.2"):
         assert IntakeIndex.open(url, name).offer(row("a", "the same text")) is None
