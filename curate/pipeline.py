@@ -25,7 +25,7 @@ from curate.dedup_step import CLUSTERS, Duplicates, drop_duplicates, open_publis
 from curate.digest import CHUNK, TOKEN_BOUNDS, Digest, Evidence, Judge, read_chunk
 from curate.engine import Engine, LocalEngine
 from curate.env import load_env_rules
-from curate.errors import InputError
+from curate.errors import InputError, UsageError
 from curate.filters import PREDICATES, Context
 from curate.folder import DatasetFolder, FolderWriter, Manifest, folder_input, sha256_file
 from curate.normalise import Input
@@ -116,7 +116,8 @@ def curate(settings: CurateSettings) -> DatasetFolder:
         spooler = Spooler(writer.journal, run.digest(), engine, settings.input.skip_bad_files)
         try:
             run.spools = spooler.spool(inputs, [sha256 for sha256, _ in prints])
-        except InputError:
+            _refuse_unread(run.spools)
+        except (InputError, UsageError):
             writer.forget()
             raise
         _write(writer, run)
@@ -174,6 +175,17 @@ def _write(writer: FolderWriter, run: _Run) -> None:
     if settings.dedup.near:
         writer.table("clusters", CLUSTERS).write_table(duplicates.clusters)
     _finish(writer, run, decisions.frame, summary, duplicates, tables)
+
+
+def _refuse_unread(spools: list[Spooled]) -> None:
+    """Refuse a `--format` or `--group` that fits no record of an input: a slip that would cost the whole set."""
+    for item in spools:
+        if item.given.format or item.given.group:
+            tables = [read_chunk(path, _REJECT_COLUMNS) for path in item.chunks]
+            rejected = [row for table in tables for row in table.to_pylist() if row["reject_step"] == "read"]
+            if rejected and len(rejected) == item.records:
+                why = f"{rejected[0]['reject_reason']}, {rejected[0]['reject_detail']}"
+                raise UsageError(f"no record of {item.given.source} fits --format or --group; the first: {why}")
 
 
 def _sized(decisions: Decisions, settings: CurateSettings) -> list[ReportTable]:

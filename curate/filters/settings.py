@@ -132,6 +132,13 @@ class FilterSettings:
         Raises:
             UsageError: naming the flag and its value.
         """
+        for name in ("min_calls", "max_unpaired", "max_unparsed", "max_unknown_tools", "max_invalid", "max_repeats"):
+            if getattr(self, name) < 0:
+                raise UsageError(f"--{name.replace('_', '-')} must be at least 0, not {getattr(self, name)}")
+        if self.max_messages < max(1, self.min_messages):
+            raise UsageError(f"--max-messages must be at least --min-messages, not {self.max_messages}")
+        if self.max_chars < 1:
+            raise UsageError(f"--max-chars must be at least 1, not {self.max_chars}")
         if self.min_reward is not None and not isfinite(self.min_reward):
             raise UsageError(f"--min-reward must be a finite number, not {self.min_reward}")
         self.content.check()

@@ -43,8 +43,8 @@ def json_texts(stream: io.BufferedReader[Any], path: Path) -> Iterator[bytes]:
     if first == b"[":
         stream.read(head.index(b"[") + 1)
         yield from _list_elements(stream, path)
-        if stream.read().strip():
-            raise InputError(f"{path} goes on after the end of its list", SKIP_REMEDY)
+        if stream.read(streams.CHUNK).strip():
+            raise InputError(_goes_on(path), SKIP_REMEDY)
     elif first:
         yield from _lines_or_object(stream, path)
     else:
@@ -113,10 +113,16 @@ def _list_elements(stream: io.BufferedReader[Any], path: Path) -> Iterator[bytes
     """The elements of a list whose `[` was read, found by their brackets, so that one bad element spoils no other."""
     pieces: list[bytes] = []
     structure, held = _Structure(), b""
+    count = 0
     while True:
         more = _read(stream, streams.CHUNK)
         if not more:
-            raise InputError(f"{path}: the list is not closed: the file is cut off", SKIP_REMEDY)
+            last = b"".join(pieces).strip()
+            if last and not structure.depth and not structure.in_string and not held:  # whole, only the `]` is missing
+                yield last
+                count += 1
+            where = f"after {count:,} whole records" if count else "in its first record"
+            raise InputError(f"{path}: the list is not closed: the file is cut off {where}", SKIP_REMEDY)
         chunk, held = _whole_escapes(held + more)
         places, kinds, before = structure.marks(chunk)
         start = 0
@@ -128,11 +134,17 @@ def _list_elements(stream: io.BufferedReader[Any], path: Path) -> Iterator[bytes
             pieces, start = [], place + 1
             if element:
                 yield element
+                count += 1
             if mark == b"]":
                 if (chunk[start:] + held).strip():
-                    raise InputError(f"{path} goes on after the end of its list", SKIP_REMEDY)
+                    raise InputError(_goes_on(path, count), SKIP_REMEDY)
                 return
         pieces.append(chunk[start:])
+
+
+def _goes_on(path: Path, count: int | None = None) -> str:
+    records = "" if count is None else f" of {count:,} records"
+    return f"{path} goes on after the end of its list{records}; it is two files in one, or its brackets are damaged"
 
 
 def _whole_escapes(chunk: bytes) -> tuple[bytes, bytes]:

@@ -405,6 +405,17 @@ def wrong_calls(root: Path) -> dict[str, tuple[list[object], str]]:
         "parent": ([good, "--out", root / "no" / "out"], "parent"),
         "here": ([good, "--out", "."], "names no folder"),
         "file": ([good, "--out", other], "is a file"),
+        "group": ([good, "--group", "info.nope"], "no_group"),
+        "other format": ([good, "--format", "sharegpt"], "no record of good fits"),
+        "bounds": ([good, "--min-messages", 50, "--max-messages", 3], "--max-messages"),
+        "negative": ([good, "--max-repeats", -1], "--max-repeats must be at least 0"),
+        "near": ([good, "--near-threshold", 1.5], "--near-threshold must be above 0"),
+        "against nothing": ([good, "--against", root / "none"], "none does not exist"),
+        "against off": ([good, "--no-near", "--against", root], "leave --no-near out"),
+        "benchmark": ([good, "--benchmark", root / "none.json"], "none.json"),
+        "cap": ([good, "--max-per-task", 0], "--max-per-task must be at least 1"),
+        "sample": ([good, "--sample", 3, "--sample-share", 0.5], "not both"),
+        "tokenizer": ([good, "--tokenizer", root / "none.json"], "--tokenizer"),
         "foreign": ([good, "--overwrite", "--out", root / "foreign"], "not a dataset folder"),
     }
 
@@ -431,7 +442,8 @@ CASES = [
         "rules",
         "rules file",
     ),
-    *("parent", "here", "file", "foreign"),
+    *("parent", "here", "file", "foreign", "group", "other format", "bounds", "negative"),
+    *("near", "against nothing", "against off", "benchmark", "cap", "sample", "tokenizer"),
 ]
 DRAWN_BY_TYRO = ("unknown flag", "wrong value")
 

@@ -190,6 +190,15 @@ def test_lines_that_are_no_json_spoil_no_other(tmp_path: Path, data: bytes, bad:
     assert [record.value for record in found[bad:]] == (RECORDS if data.endswith(LINES) else [])
 
 
+def test_a_list_that_lacks_only_its_end_keeps_its_last_record(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes(LIST.rstrip()[:-1])
+    found = []
+    with pytest.raises(InputError, match=f"after {len(RECORDS)} whole records"):
+        for record in read_records(tmp_path / "a.json"):
+            found.append(record.value)
+    assert found == RECORDS
+
+
 @pytest.mark.parametrize(
     ("name", "data"),
     [("a.json", LIST[: len(LIST) // 2]), ("a.jsonl", LINES[:-10]), ("a.json", LIST[:-1]), ("a.json", LIST + b" ]")],
