@@ -76,3 +76,8 @@ def _plots(report: Report, summary: Summary) -> None:
     )
     report.plot("Calls in a trajectory", plots.histogram(frame["calls"].to_list(), xlabel="calls"))
     report.plot("Length of a trajectory", plots.histogram(frame["messages"].to_list(), xlabel="messages"))
+    unit = "tokens" if summary.counted else "tokens, estimated from bytes"
+    report.plot("Tokens of a trajectory", plots.histogram(frame["tokens"].to_list(), xlabel=unit))
+    if frame["thinking_tokens"].sum():
+        thinking = frame["thinking_tokens"].to_list()
+        report.plot("Thinking tokens of a trajectory", plots.histogram(thinking, xlabel=unit))

@@ -34,6 +34,7 @@ class Summary:
     """
 
     def __init__(self, *, estimated: bool = True) -> None:
+        self.counted = not estimated
         self._suffix = "_est" if estimated else ""
         self._batches: list[pl.DataFrame] = []
         self._offered: dict[tuple[str, str], frozenset[str]] = {}
@@ -110,7 +111,7 @@ class Summary:
         called = set(self.frame.select("env_id", "called").explode("called").drop_nulls().unique().iter_rows())
         offered = {(env_id, name) for (env_id, _), names in self._offered.items() for name in names}
         share = round(len(offered & called) / len(offered), 4) if offered else None
-        return {"offered_tools": len(offered), "offered_tools_called": share}
+        return {"offered_tools": len(offered), "share_of_offered_tools_called": share}
 
 
 def _counts(values: pl.Series) -> dict[str, int]:
