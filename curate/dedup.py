@@ -11,6 +11,7 @@ import orjson
 from curate.canonical import hash128
 from curate.dedup_text import View
 from curate.errors import UsageError
+from curate.neardup_settings import NearDupSettings
 from curate.trajectory import Trajectory
 
 if TYPE_CHECKING:
@@ -36,16 +37,18 @@ class DedupSettings:
     permutations: int = 90
     against: tuple[Path, ...] = ()
 
+    @property
+    def search(self) -> NearDupSettings:
+        """What the search for near-duplicates is told."""
+        return NearDupSettings(self.near_threshold, self.near_view, self.permutations)
+
     def check(self) -> None:
         """Refuse values that cannot be right.
 
         Raises:
-            UsageError: naming the flag.
+            UsageError: naming the setting.
         """
-        if not 0 < self.near_threshold <= 1:  # refuses NaN too
-            raise UsageError(f"--near-threshold must be above 0 and at most 1, not {self.near_threshold}")
-        if not 1 <= self.permutations <= 1024:
-            raise UsageError(f"--permutations must be from 1 to 1024, not {self.permutations}")
+        self.search.check()
         if self.against and not self.near:
             raise UsageError("--against compares signatures of near-duplicates; leave --no-near out")
 

@@ -19,7 +19,6 @@ from curate.digest import read_chunk
 from curate.folder import DatasetFolder
 from curate.minhash import Signatures
 from curate.neardup import NearDuplicates, near_duplicates
-from curate.neardup_settings import NearDupSettings
 from curate.neardup_texts import TextSpool
 from curate.progress import track
 from curate.published import PublishedTexts
@@ -116,7 +115,7 @@ def _search(
         signatures,
         texts.fetch,
         pa.table(columns),
-        NearDupSettings(threshold=settings.near_threshold),
+        settings.search,
         base=_store(published, settings) if published else None,
         base_texts=PublishedTexts(published, settings.near_view).fetch,
     )

@@ -409,7 +409,7 @@ def wrong_calls(root: Path) -> dict[str, tuple[list[object], str]]:
         "other format": ([good, "--format", "sharegpt"], "no record of good fits"),
         "bounds": ([good, "--min-messages", 50, "--max-messages", 3], "--max-messages"),
         "negative": ([good, "--max-repeats", -1], "--max-repeats must be at least 0"),
-        "near": ([good, "--near-threshold", 1.5], "--near-threshold must be above 0"),
+        "near": ([good, "--near-threshold", 1.5], "threshold is 1.5; it must be above 0"),
         "against nothing": ([good, "--against", root / "none"], "none does not exist"),
         "against off": ([good, "--no-near", "--against", root], "leave --no-near out"),
         "benchmark": ([good, "--benchmark", root / "none.json"], "none.json"),
