@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import sys
 import threading
 import warnings
 from collections import deque
@@ -44,6 +45,8 @@ PARTITION_BYTES = 128 * 2**20
 """Band rows that one worker shuffles at a time, about."""
 CLUSTER_RETRIES = 3
 """Nodes of a cluster come and go; on one machine a worker that was killed would be killed again."""
+LOOPBACK = "127.0.0.2"
+"""What Ray itself takes for this machine, 127.0.0.1 for one, it replaces by the address that the network sees."""
 _ANSWER_SECONDS = 120
 
 
@@ -60,7 +63,7 @@ class RayEngine:
     workers: int = 0
     address: str | None = None
     _ours: bool = field(default=False, init=False)
-    _cluster: bool = field(default=False, init=False)
+    on_cluster: bool = field(default=False, init=False)
 
     def map(self, task: Callable[[J], R], jobs: Iterable[J]) -> Iterator[R]:
         """Results in the order of the jobs.
@@ -72,7 +75,7 @@ class RayEngine:
             yield from self._spread(task, jobs)
 
     def _spread(self, task: Callable[[J], R], jobs: Iterable[J]) -> Iterator[R]:
-        run = _run.options(max_retries=CLUSTER_RETRIES if self._cluster else 0)
+        run = _run.options(max_retries=CLUSTER_RETRIES if self.on_cluster else 0)
         parked = ray.put(task)
         waiting: deque[Any] = deque()
         try:
@@ -98,7 +101,7 @@ class RayEngine:
         Raises:
             UsageError: naming the node that does not.
         """
-        if not self._cluster:
+        if not self.on_cluster:
             return
         nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
         probe = folder / "probe"
@@ -118,7 +121,7 @@ class RayEngine:
         if not ray.is_initialized():
             address = self.address or os.environ.get("RAY_ADDRESS")
             _connect(address, self.workers or cores())
-            self._ours, self._cluster = True, address is not None
+            self._ours, self.on_cluster = True, address is not None
         return self
 
     def __exit__(
@@ -170,7 +173,7 @@ class RayComparer:
         volume = len(order) * bands * (16 + 4 * self.permutations)
         partitions = min(bands << bits, max(2 * self.engine.cpus, volume // PARTITION_BYTES))
         with ray_errors():
-            data = _data()
+            data = _data(actors=self.engine.on_cluster)
             banded = data.from_arrow(list(self.rows.jobs(order))).map_batches(
                 GroupRows(bands, rows, bits), batch_format="pyarrow", batch_size=None
             )
@@ -253,7 +256,7 @@ def _connect(address: str | None, cpus: int) -> None:
             "num_cpus": cpus,
             "object_store_memory": OBJECT_STORE,
             "include_dashboard": False,
-            "_node_ip_address": "127.0.0.1",
+            **({"_node_ip_address": LOOPBACK} if sys.platform == "linux" else {}),
         }
     before = signal.getsignal(signal.SIGTERM)
     try:
@@ -266,9 +269,10 @@ def _connect(address: str | None, cpus: int) -> None:
             signal.signal(signal.SIGTERM, before)  # ray's own would end the run without keeping what is done
 
 
-def _data() -> Any:
-    """`ray.data`, quiet."""
+def _data(actors: bool) -> Any:
+    """`ray.data`, quiet; with Ray's own shuffle, or with one that starts no actors, which take seconds to come up."""
     import ray.data
+    from ray.data.context import ShuffleStrategy
 
     for name in ("ray.data", "ray.data._internal"):
         logging.getLogger(name).setLevel(logging.ERROR)
@@ -277,4 +281,5 @@ def _data() -> Any:
         warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"ray\.data\.context")
         context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
+    context.shuffle_strategy = ShuffleStrategy.HASH_SHUFFLE if actors else ShuffleStrategy.SORT_SHUFFLE_PULL_BASED
     return ray.data
