@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 import warnings
@@ -48,6 +49,7 @@ CLUSTER_RETRIES = 3
 LOOPBACK = "127.0.0.2"
 """What Ray itself takes for this machine, 127.0.0.1 for one, it replaces by the address that the network sees."""
 _ANSWER_SECONDS = 120
+_KNOCK_SECONDS = 10
 
 
 @dataclass
@@ -249,7 +251,9 @@ def _connect(address: str | None, cpus: int) -> None:
     """Connect to a cluster, or start a Ray of this machine alone, without a word, a dashboard or usage statistics."""
     logging.getLogger("ray").setLevel(logging.ERROR)
     options: dict[str, Any] = {"address": address}
-    if address is None:
+    if address is not None:
+        _knock(address)
+    else:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         options = {
             "address": "local",
@@ -267,6 +271,17 @@ def _connect(address: str | None, cpus: int) -> None:
     finally:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, before)  # ray's own would end the run without keeping what is done
+
+
+def _knock(address: str) -> None:
+    """Refuse an address where nobody listens; Ray itself would try for minutes."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _KNOCK_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise UsageError(f"no Ray at {address}: {error}; give --ray-address the HOST:PORT of its head node") from error
 
 
 def _data(actors: bool) -> Any:
