@@ -69,7 +69,7 @@ def engine_of(settings: RunSettings) -> Engine:
         return LocalEngine(settings.workers)
     try:
         from curate.ray_engine import RayEngine
-    except ModuleNotFoundError as error:
+    except ImportError as error:
         raise UsageError(f"--engine ray needs Ray ({error}): pip install 'ray[data]'") from error
     return RayEngine(settings.workers, settings.ray_address)
 

@@ -25,7 +25,9 @@ from typing import Any, Self, TypeVar
 import numpy as np
 import pyarrow as pa
 import ray
+import ray.data
 from numpy.typing import NDArray
+from ray.data.context import ShuffleStrategy
 from ray.exceptions import RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -174,8 +176,9 @@ class RayComparer:
         bits = part_bits(len(order))
         volume = len(order) * bands * (16 + 4 * self.permutations)
         partitions = min(bands << bits, max(2 * self.engine.cpus, volume // PARTITION_BYTES))
+        data: Any = ray.data  # Ray's hints know of no batch function that takes and gives tables
         with ray_errors():
-            data = _data(actors=self.engine.on_cluster)
+            _set_up_data(actors=self.engine.on_cluster)
             banded = data.from_arrow(list(self.rows.jobs(order))).map_batches(
                 GroupRows(bands, rows, bits), batch_format="pyarrow", batch_size=None
             )
@@ -284,11 +287,8 @@ def _knock(address: str) -> None:
         raise UsageError(f"no Ray at {address}: {error}; give --ray-address the HOST:PORT of its head node") from error
 
 
-def _data(actors: bool) -> Any:
-    """`ray.data`, quiet; with Ray's own shuffle, or with one that starts no actors, which take seconds to come up."""
-    import ray.data
-    from ray.data.context import ShuffleStrategy
-
+def _set_up_data(actors: bool) -> None:
+    """Make Ray Data quiet; its own shuffle, or one that starts no actors, which take seconds to come up."""
     for name in ("ray.data", "ray.data._internal"):
         logging.getLogger(name).setLevel(logging.ERROR)
     with warnings.catch_warnings():
@@ -297,4 +297,3 @@ def _data(actors: bool) -> Any:
         context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.shuffle_strategy = ShuffleStrategy.HASH_SHUFFLE if actors else ShuffleStrategy.SORT_SHUFFLE_PULL_BASED
-    return ray.data

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from curate.errors import InputError, UsageError  # noqa: E402
 from curate.folder import DatasetFolder  # noqa: E402
 from curate.minhash import signatures  # noqa: E402
 from curate.neardup import near_duplicates, search  # noqa: E402
-from curate.ray_engine import RayEngine, _check_node  # noqa: E402
+from curate.ray_engine import LOOPBACK, OBJECT_STORE, RayEngine, _check_node, _connect  # noqa: E402
 
 from .planted import chunk_files, planted  # noqa: E402
 
@@ -169,5 +171,21 @@ def test_all_nodes_of_a_cluster_are_asked(engine: RayEngine, tmp_path: Path, mon
         engine.reach(tmp_path)
 
 
+def test_a_ray_that_we_start_keeps_to_this_machine(engine: RayEngine) -> None:
+    worker: Any = ray.get_runtime_context()
+    assert {node["NodeManagerAddress"] for node in ray.nodes()} == {LOOPBACK} or sys.platform != "linux"
+    assert worker.gcs_address.startswith("127.") or sys.platform != "linux"
+    assert ray.cluster_resources()["object_store_memory"] <= OBJECT_STORE
+
+
 def test_ray_leaves_the_signals_to_the_command(engine: RayEngine) -> None:
     assert signal.getsignal(signal.SIGTERM) in (signal.SIG_DFL, None)
+
+
+def test_an_address_where_nobody_listens() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+    for wrong in (address, f"ray://{address}", "127.0.0.1:99999"):
+        with pytest.raises(UsageError, match=f"^no Ray at {wrong}: .*; give --ray-address"):
+            _connect(wrong, 2)
