@@ -92,7 +92,10 @@ def test_what_is_found_is_what_this_process_finds(
 
 
 def test_nothing_to_compare(engine: RayEngine, tmp_path: Path) -> None:
-    comparer = engine.comparer(chunk_files(tmp_path, [], 50), 90)
+    comparer = engine.comparer(chunk_files(tmp_path, [""] * 120, 50), 90)
+    assert comparer.empty == 120
+    pairs, crowded = comparer.candidates(np.arange(120), 0.8)
+    assert (len(pairs), crowded.any()) == (0, False)
     assert comparer.candidates(np.empty(0, np.int64), 0.8)[0].tolist() == []
     assert comparer.verify(np.empty((0, 2), np.int64)).tolist() == []
 
