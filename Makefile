@@ -29,7 +29,7 @@ $(VENV)/.base: pyproject.toml constraints.txt
 
 $(VENV)/.full: $(VENV)/.base
 	$(PIP) "torch==2.13.0"
-	$(PIP) --editable ".[train,app,record,dev]"
+	$(PIP) --editable ".[train,app,language,record,dev]"
 	touch $@
 
 clean:

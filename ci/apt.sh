@@ -1,8 +1,13 @@
 #!/usr/bin/env bash
-# Debian packages that the tests use where they are present: nothing yet. Later: chromium, postgresql, redis.
+# Debian packages that the tests use where they are present. Later: chromium, postgresql.
 set -euo pipefail
-PACKAGES=()
-if [ "${#PACKAGES[@]}" -gt 0 ]; then
+PACKAGES=(redis-server)
+missing=()
+for package in "${PACKAGES[@]}"; do
+  # Only "installed" counts: a package that was removed but not purged is still known to dpkg.
+  [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
+done
+if [ "${#missing[@]}" -gt 0 ]; then
   apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${PACKAGES[@]}"
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
 fi

@@ -10,14 +10,16 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from curate.buckets import band_keys, bands_and_rows, distinct, least_equal
-from curate.jit import kernel, read_only
-from curate.minhash import EMPTY, Signatures, jaccards, run_threads, shingle_sets
+from curate.jit import kernel, part, read_only
+from curate.minhash import EMPTY, Signatures, jaccards, shingle_sets
 from curate.neardup_texts import FetchTexts, batches_of_pairs
 
 BEST = 8
 """Rows of the base that are verified for a new row, the likest first, until one is alike."""
-_LOOKS = 4096
-"""Rows of the base that a new row is compared with in each band: published sets hold few rows of one bucket."""
+_COMPARISONS = 1 << 28
+"""Signatures compared in all, a few seconds' work, shared out evenly: a set that was published with its
+near-duplicates, or around one boilerplate, may hold any number of rows of one bucket."""
+_LEAST_VISITS = 1024
 
 
 class Base(Protocol):
@@ -50,7 +52,7 @@ def like_base(
     Returns:
         new row -> (row of the base, their exact Jaccard).
     """
-    rows, counts = _likest(signatures, base, threshold, threads)
+    rows, counts = _likest(signatures, base, threshold)
     found: dict[int, tuple[int, float]] = {}
     for rank in range(BEST):
         open_rows = [row for row in np.flatnonzero(counts[:, rank] > 0).tolist() if row not in found]
@@ -64,9 +66,7 @@ def like_base(
     return dict(sorted(found.items()))
 
 
-def _likest(
-    signatures: Signatures, base: Base, threshold: float, threads: int | None
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _likest(signatures: Signatures, base: Base, threshold: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """(rows of the base, how many values are equal), shape (n, BEST), the likest first; 0 equal where there is none."""
     count = signatures.shape[1]
     bands, band_rows = bands_and_rows(threshold, count)
@@ -77,82 +77,72 @@ def _likest(
     bits = max(1, len(worded).bit_length())
     tops = np.arange(2**bits + 1, dtype=np.uint64)
     starts = np.stack([np.searchsorted(of_band >> np.uint64(64 - bits), tops) for of_band in keys])
-    looks = np.zeros((bands, len(signatures)), np.int64)
+    visits = np.full(keys.shape, max(_LEAST_VISITS, _COMPARISONS // max(1, keys.size)), np.int64)
     rows, counts = np.zeros((len(signatures), BEST), np.int64), np.zeros((len(signatures), BEST), np.int64)
-    least = least_equal(threshold, count)
-
-    def meet(band: int, theirs: NDArray[np.uint64], old: Signatures) -> NDArray[np.int64]:
-        place = (keys[band], owners[band], starts[band], np.uint64(64 - bits), looks[band])
-        found: NDArray[np.int64] = _meetings(
-            theirs[:, band].copy(), read_only(old), read_only(signatures), *place, least
-        )
-        return found
-
+    least, new = least_equal(threshold, count), read_only(signatures)
     for first, old in base.batches():
         theirs = band_keys(old, bands, band_rows)
-        met = run_threads(meet, [(band, theirs, old) for band in range(bands)], threads)
-        _merge(np.concatenate(met), first, rows, counts)
+        for band in range(bands):
+            place = (keys[band], owners[band], starts[band], np.uint64(64 - bits), visits[band])
+            _meet(theirs[:, band].copy(), read_only(old), first, new, *place, least, rows, counts)
     return rows, counts
 
 
 @kernel
-def _meetings(
+def _meet(
     theirs: Any,
     old: Any,
+    first: Any,
     new: Any,
     keys: Any,
     owners: Any,
     starts: Any,
     shift: Any,
-    looks: Any,
+    visits: Any,
     least: Any,
+    rows: Any,
+    counts: Any,
 ) -> Any:
-    """(new row, row of the batch, equal values) where a row of the base shares a key with a new one."""
-    found, total = np.empty((256, 3), np.int64), 0
+    """Compare rows of the base with the new rows that share their key in one band; `rows` and `counts` are changed.
+
+    The new rows of one key are a bucket; `visits` at its start is how many more rows of the base may come to it.
+    """
+    size, worst = old.shape[1], rows.shape[1] - 1
     for row in range(len(theirs)):
         key = theirs[row]
-        top = key >> shift
-        for place in range(starts[top], starts[top + np.uint64(1)]):
-            owner = owners[place]
-            if keys[place] != key or looks[owner] >= _LOOKS:
-                continue
-            looks[owner] += 1
-            equal = 0
-            for index in range(old.shape[1]):
-                equal += old[row, index] == new[owner, index]
-            if equal < least or old[row, 0] == EMPTY:
-                continue
-            if total == len(found):
-                wider = np.empty((2 * total, 3), np.int64)
-                for index in range(total):
-                    for column in range(3):
-                        wider[index, column] = found[index, column]
-                found = wider
-            found[total, 0], found[total, 1], found[total, 2] = owner, row, equal
-            total += 1
-    return found[:total]
-
-
-@kernel
-def _merge(met: Any, first: Any, rows: Any, counts: Any) -> Any:
-    """Keep the likest rows of the base of each new row, the earliest of equals; both arrays are changed."""
-    best = rows.shape[1]
-    for index in range(len(met)):
-        owner, row, equal = met[index, 0], met[index, 1] + first, met[index, 2]
-        known = False
-        for place in range(best):
-            known = known or (counts[owner, place] > 0 and rows[owner, place] == row)
-        place = best
-        while place > 0 and not known:
-            better = counts[owner, place - 1]
-            if better > equal or (better == equal and rows[owner, place - 1] < row):
-                break
-            place -= 1
-        if known or place == best:
+        place, last = starts[key >> shift], starts[(key >> shift) + np.uint64(1)]
+        while place < last and keys[place] < key:
+            place += 1
+        if place == last or keys[place] != key or visits[place] == 0 or old[row, 0] == EMPTY:
             continue
-        for later in range(best - 1, place, -1):
-            rows[owner, later], counts[owner, later] = rows[owner, later - 1], counts[owner, later - 1]
-        rows[owner, place], counts[owner, place] = row, equal
+        visits[place] -= 1
+        while place < last and keys[place] == key:
+            owner = owners[place]
+            place += 1
+            if counts[owner, worst] == size:
+                continue
+            equal = 0
+            for index in range(size):
+                equal += old[row, index] == new[owner, index]
+            if equal >= least:
+                _keep(rows[owner], counts[owner], first + row, equal)
+
+
+@part
+def _keep(rows: Any, counts: Any, row: Any, equal: Any) -> Any:
+    """Put a row of the base among the likest of a new row: the likest first, the earliest of equals."""
+    best = len(rows)
+    for place in range(best):
+        if counts[place] > 0 and rows[place] == row:
+            return
+    place = best
+    while place > 0 and (counts[place - 1] < equal or (counts[place - 1] == equal and rows[place - 1] > row)):
+        place -= 1
+    if place == best:
+        return
+    for later in range(best - 1, place, -1):
+        rows[later], counts[later] = rows[later - 1], counts[later - 1]
+    rows[place], counts[place] = row, equal
 
 
 def _verify(
@@ -165,10 +155,10 @@ def _verify(
     """The exact Jaccard of (new row, row of the base); a row of the base is taken to be as long as the new one."""
     out = np.empty(len(pairs))
     by_base = np.argsort(pairs[:, 1], kind="stable")
-    for some in batches_of_pairs(2 * sizes[pairs[by_base, 0]]):
-        part = by_base[some]
-        ours, theirs = (distinct(pairs[part, side].astype(np.uint64)).astype(np.int64) for side in (0, 1))
+    for batch in batches_of_pairs(2 * sizes[pairs[by_base, 0]]):
+        some = by_base[batch]
+        ours, theirs = (distinct(pairs[some, side].astype(np.uint64)).astype(np.int64) for side in (0, 1))
         both = pa.chunked_array([texts(ours).cast(pa.large_string()), base_texts(theirs).cast(pa.large_string())])
-        places = [np.searchsorted(ours, pairs[part, 0]), np.searchsorted(theirs, pairs[part, 1]) + len(ours)]
-        out[part] = jaccards(*shingle_sets(both, threads), np.stack(places, axis=1), threads)
+        places = [np.searchsorted(ours, pairs[some, 0]), np.searchsorted(theirs, pairs[some, 1]) + len(ours)]
+        out[some] = jaccards(*shingle_sets(both, threads), np.stack(places, axis=1), threads)
     return out

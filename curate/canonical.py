@@ -19,6 +19,8 @@ MAX_LITERAL_CHARS = 1_000_000
 """Texts above this are not offered to `ast.literal_eval`, whose memory grows ~100x the text."""
 MAX_DEPTH = 200
 """JSON nested deeper is refused: no trajectory needs it, and each level costs stack in every later step."""
+_ORJSON_DEPTH = 254
+"""orjson refuses to dump what is deeper (a test holds it)."""
 EXACT_FLOAT = 2**53
 """Up to here a float holds every integer exactly (IEEE 754 double)."""
 
@@ -45,11 +47,20 @@ def canonical_json(value: Any, *, finite: bool = False) -> str:
         RecursionError: if it is nested too deeply.
     """
     if finite:
-        try:
-            return _integral_text(orjson.dumps(value, option=_SORTED)).decode()
-        except (orjson.JSONEncodeError, ValueError):
-            pass
+        return canonical_bytes(value).decode()
     return json.dumps(_integral(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def canonical_bytes(value: Any) -> bytes:
+    """UTF-8 of the canonical JSON of a value that was parsed from JSON.
+
+    Raises:
+        ValueError, RecursionError: as `canonical_json`.
+    """
+    try:
+        return _integral_text(orjson.dumps(value, option=_SORTED))
+    except (orjson.JSONEncodeError, ValueError):
+        return canonical_json(value).encode()
 
 
 def compact_json(value: Any, *, finite: bool = False) -> str:
@@ -89,6 +100,16 @@ def parse_json(text: str) -> Json:
 
 def deeper_than(value: Any, limit: int) -> bool:
     """Whether lists and objects stand more than `limit` deep in one another; needs no stack."""
+    if limit <= _ORJSON_DEPTH:
+        wrapped = value
+        for _ in range(_ORJSON_DEPTH - limit):
+            wrapped = [wrapped]
+        try:
+            orjson.dumps(wrapped)
+        except orjson.JSONEncodeError:
+            pass  # too deep, or something else: the slow way tells
+        else:
+            return False
     level = [value] if isinstance(value, (dict, list)) else []
     for _ in range(limit):
         level = [
@@ -254,9 +275,10 @@ def _number(value: float) -> int | float:
 _LEAVES = frozenset((str, int, bool, type(None)))
 _PLAIN = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_SUBCLASS
 _SORTED = _PLAIN | orjson.OPT_SORT_KEYS
-# Each begins with a letter that the regex engine can look for fast; digits before it are looked back for.
-_POINT = re.compile(rb"\.(?<=[0-9]\.)[0-9]+")
-_EXPONENT = re.compile(rb"e(?<=[0-9]e)[-+0-9]")
+# Each begins with a letter that the regex engine can look for fast; digits before it are looked back for. Behind a
+# number of a value comes a comma, a bracket, or nothing, which few numbers in strings have.
+_POINT = re.compile(rb"\.(?<=[0-9]\.)[0-9]+(?=[],}]|\Z)")
+_EXPONENT = re.compile(rb"e(?<=[0-9]e)[-+0-9]+(?=[],}]|\Z)")
 _HEAD = re.compile(rb"-?[0-9]+\Z")
 
 

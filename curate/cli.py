@@ -29,6 +29,7 @@ COMMANDS = {
     "curate.stats": "curate.stats",
     "curate.lineage": "curate.lineage",
     "curate.record": "curate.record",
+    "curate.intake": "curate.intake.__main__",
     "curate.sandbox": "curate.sandbox.__main__",
     "synth.augment": "synth.augment",
     "cachebuild": "cachebuild.__main__",

@@ -6,8 +6,10 @@ duplicates needs. Nothing here depends on other chunks, so chunks can be digeste
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -17,11 +19,11 @@ import pyarrow as pa
 
 from curate.decontaminate import Benchmarks
 from curate.dedup import exact_key
-from curate.dedup_text import View, dedup_text
-from curate.env import DEFAULT_RULES
+from curate.dedup_text import View as TextView
+from curate.dedup_text import dedup_text
 from curate.errors import RecordError
 from curate.facts import FACTS, facts_of
-from curate.filters import NEEDS_EVIDENCE, PREDICATES, Context, first_failure
+from curate.filters import NEEDS_EVIDENCE, PREDICATES, Context, View, first_failure, judged, view_of
 from curate.minhash import signatures
 from curate.normalise import Input, normalise
 from curate.readers.files import RawRecord, parse_record
@@ -93,7 +95,7 @@ class Digest:
     tokens: TokenSettings = field(default_factory=TokenSettings)
     counter: TokenCounter = field(default_factory=lambda: TokenCounter(None))
     benchmarks: Benchmarks | None = None
-    view: View | None = None
+    view: TextView | None = None
     permutations: int = 90
 
     def __call__(self, chunk: Chunk) -> str:
@@ -102,6 +104,10 @@ class Digest:
         Returns:
             The path of the file, which appears whole.
         """
+        with _no_collections():
+            return self._digest(chunk)
+
+    def _digest(self, chunk: Chunk) -> str:
         reader = format_named(chunk.format)
         read = [_read(record, reader, chunk.given) for record in chunk.parsed()]
         rows = [row for row, _ in read if row is not None]
@@ -112,26 +118,26 @@ class Digest:
         return chunk.path
 
     def _digested(self, row: Trajectory, tokens: TokenCounts) -> dict[str, Any]:
-        rules = self.context.rules.get(row["env_id"], DEFAULT_RULES)
+        view = view_of(row, self.context.rules)
         return {
             **_NOTHING,
             **row,
-            **self._verdict(row, tokens),
+            **self._verdict(view, tokens),
             "judged": not row["tools_inferred"],
             "exact_key": exact_key(row),
-            "facts": facts_of(row, tokens, rules),
+            "facts": facts_of(view, tokens),
             "text": None if self.view is None else dedup_text(row, self.view),
         }
 
-    def _verdict(self, row: Trajectory, tokens: TokenCounts) -> dict[str, Any]:
+    def _verdict(self, view: View, tokens: TokenCounts) -> dict[str, Any]:
         """The columns of a reject; none for a row that stays so far."""
-        failure = first_failure(row, self.context, NEEDS_EVIDENCE if row["tools_inferred"] else ())
+        failure = judged(view, self.context, NEEDS_EVIDENCE if view.row["tools_inferred"] else ())
         if failure is not None:
             return reject_columns("filter", *failure)
         outside = outside_bounds(tokens, self.counter, self.tokens)
         if outside is not None:
             return reject_columns("filter", TOKEN_BOUNDS, outside)
-        hit = self.benchmarks.overlap(row) if self.benchmarks is not None else None
+        hit = self.benchmarks.overlap(view.row) if self.benchmarks is not None else None
         if hit is None:
             return {}
         return {**reject_columns("decontaminate", "contaminated", hit.detail), "hit": asdict(hit)}
@@ -141,6 +147,18 @@ class Digest:
             return table
         found = signatures(table.column("text").combine_chunks(), self.permutations, threads=1)
         return table.append_column("signature", to_arrow(found))
+
+
+@contextmanager
+def _no_collections() -> Iterator[None]:
+    """Leave cycles to later: a chunk's many small values make Python look for them again and again, in vain."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def reject_columns(step: str, reason: str, detail: str) -> dict[str, str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 import pickle
+import sys
 import tempfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -96,7 +97,7 @@ class LocalEngine:
         count = self.workers or cores()
         jobs = iter(jobs)
         first = list(itertools.islice(jobs, 2))
-        if count == 1 or len(first) < 2:
+        if count == 1 or len(first) < 2 or not _can_spawn():
             yield from map(task, itertools.chain(first, jobs))
             return
         try:
@@ -174,6 +175,13 @@ def _work(path: str, job: Any) -> Any:
 def cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _can_spawn() -> bool:
+    """Whether a new process can import the main module; a script read from stdin cannot be read again."""
+    main = sys.modules["__main__"]
+    path = getattr(main, "__file__", None)
+    return getattr(main, "__spec__", None) is not None or path is None or Path(path).exists()
 
 
 def _start_worker() -> None:

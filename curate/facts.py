@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
 
-from curate.env import DEFAULT_RULES, EnvRules
+from curate.filters.base import View
 from curate.filters.privacy import privacy_counts
-from curate.pairing import PairedCall
 from curate.stats import TURN_KINDS
 from curate.tokens import TokenCounts
-from curate.trajectory import Trajectory
-from curate.turns import ending, result_failed, turn_kind
+from curate.turns import result_failed, turn_kind
 
 _INT, _STR = pa.int64(), pa.string()
 FACTS = pa.struct(
@@ -33,20 +30,14 @@ FACTS = pa.struct(
 )
 
 
-def facts_of(
-    row: Trajectory,
-    tokens: TokenCounts,
-    rules: EnvRules = DEFAULT_RULES,
-    pairs: Sequence[PairedCall] | None = None,
-) -> dict[str, Any]:
+def facts_of(view: View, tokens: TokenCounts) -> dict[str, Any]:
     """The facts of one trajectory, a value of the Arrow type `FACTS`.
 
     Args:
-        row: the trajectory.
+        view: the trajectory (`curate.filters.view_of`).
         tokens: of its texts (`curate.tokens.count_tokens`).
-        rules: of its env; they say which results are failures and what a stop message is.
-        pairs: its calls, if they have been paired already.
     """
+    row = view.row
     turns = dict.fromkeys(TURN_KINDS, 0)
     called: list[str] = []
     failed = untrained = 0
@@ -56,7 +47,7 @@ def facts_of(
             turns[turn_kind(message)] += 1
             untrained += not message["train"]
         elif message["role"] == "tool":
-            failed += result_failed(message, rules)
+            failed += result_failed(message, view.rules)
     return {
         "called": called,
         "messages": len(row["messages"]),
@@ -67,6 +58,6 @@ def facts_of(
         "untrained_turns": untrained,
         **turns,
         "thoughts": [thought["origin"] for thought in row["thinking"]],
-        "ending": ending(row["messages"], rules, pairs),
-        "personal": [{"kind": kind, "count": count} for kind, count in privacy_counts(row).items()],
+        "ending": view.ending,
+        "personal": [{"kind": kind, "count": count} for kind, count in privacy_counts(view).items()],
     }

@@ -100,12 +100,17 @@ def near_duplicates(
 
     Returns:
         What was found; the same whatever the threads and batches.
+
+    Raises:
+        ValueError: if `base` is given without `base_texts`.
     """
     settings = settings or NearDupSettings()
     settings.check()
     sizes = rows["size"].to_numpy()
     by_base: dict[int, tuple[int, float]] = {}
-    if base is not None and base_texts is not None:
+    if base is not None:
+        if base_texts is None:
+            raise ValueError("base needs base_texts: what it holds is verified before a row goes")
         by_base = like_base(signatures, texts, sizes, base, base_texts, settings.threshold, threads)
     return search(comparer or _InMemory(signatures, texts, sizes, threads), rows, settings.threshold, by_base)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from curate.canonical import canonical_json, compact_json, hash128
+from curate.canonical import canonical_bytes, canonical_json, compact_json, hash128
 from curate.errors import RecordError
 from curate.pairing import mark_pairs
 from curate.readers.raw import RawTrajectory
@@ -61,7 +61,7 @@ def normalise(raw: RawTrajectory, record: Mapping[str, Any], row: int, given: In
     task_id = raw.task_id or "auto:" + hash128(_first_user_text(messages))[:16]
     try:
         row_out = Trajectory(
-            trajectory_id=hash128(given.source, canonical_json(record, finite=True)),
+            trajectory_id=hash128(given.source, canonical_bytes(record)),
             content_hash=content_hash(messages, tools),
             source=given.source,
             source_row=row,

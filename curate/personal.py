@@ -41,9 +41,10 @@ def find_personal(text: str) -> list[Finding]:
     for kind in _KINDS:
         if kind.sign in text and b"d" * kind.digits in joined:
             taken = apart(taken, _found(kind, text))
-    if b"d" * FEWEST_DIGITS in joined:
+    likely = [kind for kind in _DIGIT_KINDS if b"d" * kind.digits in joined]
+    if likely and (likely[0].digits > FEWEST_DIGITS or _DOTTED.search(text)):
         stretches = [match.span() for match in _DIGITS.finditer(text)]
-        for kind in _DIGIT_KINDS:
+        for kind in likely:
             taken = apart(taken, _among_digits(kind, text, stretches))
     return taken
 
@@ -157,6 +158,7 @@ _KINDS = (
         _address,
     ),
 )
+_DOTTED = re.compile(r"\.(?<=[0-9]\.)[0-9]{1,3}\.[0-9]")  # a dot first, which the engine skips to
 _DIGITS = re.compile(r"[0-9](?:[ .()\-]{0,2}[0-9]){3,60}")
 _DIGIT_KINDS = (
     _Kind(
@@ -164,6 +166,7 @@ _DIGIT_KINDS = (
         "-",
         re.compile(r"(?P<value>[0-9](?<![\w\-].)[0-9]{2}-[0-9]{2}-[0-9]{4})(?![\w\-])"),
         _ssn,
+        digits=9,
         shortest=11,
         signs=2,
     ),
@@ -172,6 +175,7 @@ _DIGIT_KINDS = (
         "",
         re.compile(r"(?P<value>[2-6](?<![\w.\-].)[0-9]{3}(?:[ \-]?[0-9]{2,6}){2,4})(?![\w\-]|\.[0-9])"),
         _card,
+        digits=13,
         shortest=13,
     ),
     _Kind(
@@ -182,6 +186,7 @@ _DIGIT_KINDS = (
             r"[0-9]{3}[\-. ][0-9]{4})(?![\w\-])"
         ),
         _phone,
+        digits=10,
         shortest=12,
     ),
     _Kind(
@@ -189,6 +194,7 @@ _DIGIT_KINDS = (
         ".",
         re.compile(r"(?P<value>[0-9](?<![\w.\-].)[0-9]{0,2}(?:\.[0-9]{1,3}){3})(?![\w\-]|\.[0-9])"),
         _address,
+        digits=FEWEST_DIGITS,
         shortest=7,
         signs=3,
     ),

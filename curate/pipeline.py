@@ -27,10 +27,10 @@ from curate.engine import Engine, engine_of
 from curate.env import load_env_rules
 from curate.errors import InputError
 from curate.filters import PREDICATES, Context
-from curate.fingerprint import Fingerprint, fingerprint
 from curate.folder import DatasetFolder, FolderWriter, Manifest, folder_input, sha256_file
 from curate.normalise import Input
 from curate.progress import track
+from curate.readers.expand import fingerprint
 from curate.sample import not_sampled, sample_table
 from curate.schema import REJECT, TRAJECTORY
 from curate.settings import CurateSettings, resolve_inputs
@@ -116,7 +116,7 @@ def curate(settings: CurateSettings) -> DatasetFolder:
         engine.reach(writer.journal)
         spooler = Spooler(writer.journal, run.digest(), engine, settings.input.skip_bad_files)
         try:
-            run.spools = spooler.spool(inputs, [found.sha256 for found in prints])
+            run.spools = spooler.spool(inputs, [sha256 for sha256, _ in prints])
         except InputError:
             writer.forget()
             raise
@@ -156,9 +156,10 @@ def _benchmarks(settings: DecontaminateSettings) -> list[dict[str, str | None]]:
     return [{"name": item.name, "field": item.field, "sha256": sha256_file(item.path)} for item in files]
 
 
-def _described(given: Input, found: Fingerprint) -> dict[str, Any]:
+def _described(given: Input, found: tuple[str, int]) -> dict[str, Any]:
+    sha256, size = found
     facts = {key: value for key, value in asdict(given).items() if key not in ("path", "source")}
-    return {"name": given.source, "kind": "file", "sha256": found.sha256, "bytes": found.bytes, **facts}
+    return {"name": given.source, "kind": "file", "sha256": sha256, "bytes": size, **facts}
 
 
 def _write(writer: FolderWriter, run: _Run) -> None:

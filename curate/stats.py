@@ -173,8 +173,9 @@ def summarise(folder: DatasetFolder, table: str = "trajectories", tokenizer: str
 
 
 def _with_facts(folder: DatasetFolder, table: str, counter: TokenCounter) -> Iterator[dict[str, Any]]:
-    from curate.env import DEFAULT_RULES, env_rules
+    from curate.env import env_rules
     from curate.facts import facts_of
+    from curate.filters import view_of
     from curate.tokens import count_tokens
 
     rules = env_rules(folder.manifest.inherited("env_rules"))
@@ -182,7 +183,7 @@ def _with_facts(folder: DatasetFolder, table: str, counter: TokenCounter) -> Ite
         # A record of which no trajectory could be made has no messages.
         rows = [cast(Trajectory, row) for row in batch.to_pylist() if row["messages"] is not None]
         for row, tokens in zip(rows, count_tokens(rows, counter), strict=True):
-            facts = facts_of(row, tokens, rules.get(row["env_id"], DEFAULT_RULES))
+            facts = facts_of(view_of(row, rules), tokens)
             yield {**{name: row[name] for name in (*_ROW_COLUMNS, "tools")}, "facts": facts}  # type: ignore[literal-required]
 
 

@@ -125,6 +125,8 @@ def gather(rows: Iterable[Trajectory]) -> EnvTools:
             continue
         tools = found.setdefault(row["env_id"], {})
         for message in row["messages"]:
+            if message["requestor"] == "user":  # what the user may call is not the agent's to know
+                continue
             for call in message["tool_calls"]:
                 evidence = tools.setdefault(call["name"], ToolEvidence())
                 arguments, _ = parse_arguments(call["arguments"])

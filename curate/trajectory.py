@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Literal, TypeAlias, TypedDict
 
-from curate.canonical import canonical_json, hash128
+import orjson
+
+from curate.canonical import hash128
 
 Role: TypeAlias = Literal["system", "developer", "user", "assistant", "tool"]
 ROLES: tuple[Role, ...] = ("system", "developer", "user", "assistant", "tool")
@@ -127,7 +129,7 @@ def content_hash(messages: Iterable[Message], recorded_tools: str | None) -> str
             files of a run, and adding a file must not orphan labels.
     """
     picked: list[dict[str, Any]] = [{key: message[key] for key in HASHED_MESSAGE_KEYS} for message in messages]  # type: ignore[literal-required]
-    return hash128(canonical_json(picked, finite=True), recorded_tools or "")
+    return hash128(orjson.dumps(picked, option=orjson.OPT_SORT_KEYS), recorded_tools or "")
 
 
 def rehash(row: Trajectory) -> Trajectory:

@@ -153,7 +153,8 @@ def read_user(text: str) -> UserWords:
     parts = [part.strip() for part in sentences(text)]
     found = [request for part in parts if (request := _request(part))]
     clear = [request for request in found if not _POINTING.search(request.phrase)]
-    request = replace(clear[0], alone=len(found) == 1) if clear else None
+    alone = len(found) == 1 and sum(_ASKS_MORE.search(part) is not None for part in parts) <= 1
+    request = replace(clear[0], alone=alone) if clear else None
     return UserWords(text, request or _quoted(recorded), _agrees(text, parts), _only_thanks(text, parts))
 
 
@@ -200,7 +201,7 @@ def third_person(words: str) -> str | None:
     words = clause(_AND_SO.sub("", whole), LONGEST)
     rest = whole[len(words) :]
     in_list = "," in (words[-1:], rest[:1]) and not _NEW_CLAUSE.match(f", {rest.lstrip(', ')}")
-    if _ONLY_IF.search(rest) or in_list:
+    if _ONLY_IF.search(rest) or in_list or (rest and _ONLY_IF.search(words)):
         return None
     words = re.sub(r",? (?:please|pls|thanks|thank you)$", "", words, flags=re.IGNORECASE).rstrip(".!?, ")
     if _YOU.search(words) or words.endswith("…") or words.count('"') % 2 or words.count("(") != words.count(")"):

@@ -51,6 +51,7 @@ class Story:
         user: the last user message, read; None before the first.
         request: what the user last asked for in so many words.
         request_age: how many user messages ago that was.
+        overtaken: whether the user has asked for something in other words since.
         first_request: whether that was the message the conversation began with.
         asked: the assistant's last text to the user.
         steps: all calls so far.
@@ -67,6 +68,7 @@ class Story:
     first_request: bool = False
     asked: str = ""
     request_age: int = 0
+    overtaken: bool = False
     steps: list[Step] = field(default_factory=list)
     turn_start: int = 0
     answered: dict[int, int] = field(default_factory=dict)
@@ -115,10 +117,11 @@ class Story:
         self.user = read_user(stop.sub("", text))
         asked = self.user.request
         if asked is not None and (asked.form not in QUOTED or self.request is None):
-            self.request, self.request_age = asked, 0
+            self.request, self.request_age, self.overtaken = asked, 0, False
             self.first_request = not self.asked and not self.steps
         else:
             self.request_age += 1
+            self.overtaken = self.overtaken or (asked is not None and asked.form == "question")
         self.turn_start = len(self.steps)
         self.index.add_text("user", index, text)
 

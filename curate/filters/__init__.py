@@ -29,6 +29,8 @@ from curate.trajectory import Trajectory
 
 __all__ = [
     "first_failure",
+    "judged",
+    "view_of",
     "PREDICATES",
     "NEEDS_EVIDENCE",
     "FilterSettings",
@@ -74,7 +76,11 @@ def first_failure(row: Trajectory, context: Context, without: Collection[str] = 
         context: thresholds, and what is known beside the row.
         without: predicates that are left out, e.g. `NEEDS_EVIDENCE` before all rows were read.
     """
-    view = view_of(row, context.rules)
+    return judged(view_of(row, context.rules), context, without)
+
+
+def judged(view: View, context: Context, without: Collection[str] = ()) -> tuple[str, str] | None:
+    """As `first_failure`, of a row whose view is wanted for more."""
     for reason, predicate in PREDICATES.items():
         if reason not in without:
             detail = predicate(view, context)

@@ -19,11 +19,15 @@ class ContentSettings:
     Attributes:
         max_leaked_turns: assistant turns whose visible text still holds thinking tags, ReAct or chat markup. None is
             fine by default: a model trained on such a turn shows its users the same.
-        max_refusals: assistant turns that refuse as a model ("As an AI ..."), not as a shop's agent bound by a policy.
-        languages: ISO 639-1 codes that users and assistants may write in, e.g. en de; all if none is named.
-        max_ungrounded: argument values of a trajectory that no earlier message holds; off by default, because a
-            sensible guess (a search word, a city's airport) looks the same as an invented id.
-        keep_secrets: keep trajectories that hold a real-looking key, token or password; they are counted all the same.
+        max_refusals: assistant turns that refuse as a model ("As an AI ..."), not as an agent bound by its policy. None
+            is fine by default: the call that should have been made is missing.
+        languages: ISO 639-1 codes that users and assistants may write in, e.g. en de; needs py3langid. By default all
+            may: a language is no fault.
+        max_ungrounded: argument values of a trajectory that no earlier message holds. Off by default: in open worlds a
+            sensible guess (a known address, a title) looks the same as an invented id, and a slip that the agent
+            mends is worth keeping. In closed worlds (shops, bookings) 0 is safe.
+        keep_secrets: keep trajectories that hold a real-looking key, token or password, and only count them. By
+            default they go: what is published or trained on cannot be taken back.
     """
 
     max_leaked_turns: int = 0

@@ -63,8 +63,8 @@ class Dialogue:
         told = len(self._keys)
         if keys[:told] == self._keys:
             return told
-        heads = 0
-        while heads < len(keys) and shown[heads][0]["role"] in ("system", "developer") and keys[heads] in self._keys:
+        heads, known = 0, set(self._keys)
+        while heads < len(keys) and shown[heads][0]["role"] in ("system", "developer") and keys[heads] in known:
             heads += 1
         roles = [item["role"] for item, _ in shown[:told]] == [item["role"] for item, _ in self.said]
         if roles and len(keys) > heads < told and keys[heads] == self._keys[heads]:

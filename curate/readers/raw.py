@@ -127,10 +127,10 @@ def _wrapped(tool: Any) -> dict[str, Any]:
             tool = parse_json(tool)
         except ValueError as error:
             raise RecordError("wrong_type", "a tool is a text that is no JSON") from error
-    if not isinstance(tool, Mapping):
+    if not isinstance(tool, dict | Mapping):
         raise RecordError("wrong_type", f"a tool is {type(tool).__name__}, not an object")
     inner = tool.get("function", tool)
-    if not isinstance(inner, Mapping) or not isinstance(inner.get("name"), str):
+    if not isinstance(inner, dict | Mapping) or not isinstance(inner.get("name"), str):
         raise RecordError("wrong_type", "a tool has no name")
     if "function" in tool:
         return dict(tool)

@@ -105,7 +105,7 @@ def merge_pieces(raw: RawTrajectory) -> RawTrajectory:
     place: list[int] = []
     for read in raw.messages:
         if kept and _goes_on(kept[-1], read):
-            kept[-1] = _joined(kept[-1], read)
+            _join(kept[-1], read)
         else:
             kept.append(read)
         place.append(len(kept) - 1)
@@ -128,8 +128,8 @@ def _goes_on(turn: Message, piece: Message) -> bool:
     return bool(piece["tool_calls"] and not piece["content"]) or not (turn["content"] or turn["tool_calls"])
 
 
-def _joined(turn: Message, piece: Message) -> Message:
-    calls = [*turn["tool_calls"], *piece["tool_calls"]]
-    joined: Message = {**turn, "content": turn["content"] or piece["content"], "tool_calls": calls}
-    joined["content_json"] = turn["content_json"] or piece["content_json"]
-    return joined
+def _join(turn: Message, piece: Message) -> None:
+    """Add a piece to the turn that it goes on with."""
+    turn["content"] = turn["content"] or piece["content"]
+    turn["content_json"] = turn["content_json"] or piece["content_json"]
+    turn["tool_calls"].extend(piece["tool_calls"])

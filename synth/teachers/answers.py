@@ -116,7 +116,7 @@ def _closing(story: Story, voice: Voice) -> str:
 def _before_change(body: str, asking: str, story: Story, tools: dict[str, Tool], voice: Voice) -> list[str]:
     deed = _likely_write(asking, story, tools)
     what = f"I {deed}" if deed else "I change anything"
-    if _HANDS_OVER.search(asking):
+    if _HANDS_OVER.search(asking) or (asking.endswith("do that?") and _HANDS_OVER.search(body)):
         must = voice.pick(
             ("whether this goes to a human is the user's decision, so I ask",
              "I offer a human and wait for the user's word",
@@ -245,7 +245,7 @@ _WITH_FACTS = (
     "this goes into my answer",
     "I answer on that ground",
 )
-_NOW_ANSWER = ("now I reply to the user", "I turn to the user with an answer", "with this I go back to the user")
+_NOW_ANSWER = ("now I reply to the user", "this is where I write to the user", "with this I go back to the user")
 _AT_ONCE = (
     "I reply to this in words, without a call",
     "my reply takes no call",

@@ -30,6 +30,7 @@ def call_thought(action: Message, traces: list[Trace], story: Story, voice: Voic
     kind = tool_kind(name, story.rules)[0]
     last = story.turn_steps[-1] if story.turn_steps else None
     about, wish, found = main_value(arguments), "", ""
+    again = any(step.name == name and step.arguments == arguments for step in story.turn_steps)
     if last is not None and last.failed:
         why = failed_before(last, voice)
         links: tuple[str, ...] = _ANY_LINK
@@ -46,7 +47,8 @@ def call_thought(action: Message, traces: list[Trace], story: Story, voice: Voic
         given = _just_given(traces, story)
         untold = [trace for trace in traces if not (given and given in why and _is_fresh(trace, story))]
         where = where_from(untold, said, story, voice)
-    parts = _arranged((why, links), (wish, "“" not in wish and _leads_to(story, name, kind, traces)), aim, where, voice)
+    is_reason = "“" not in wish and not again and _leads_to(story, name, kind, traces)
+    parts = _arranged((why, links), (wish, is_reason), aim, where, voice)
     more = len(action["tool_calls"]) - 1
     if more:
         others = f"{more} more {'call goes' if more == 1 else 'calls go'} along"
@@ -77,7 +79,7 @@ def _why_now(
             f"I had asked, and the user gave me the {given}",
             f"my question got an answer, the {given}",
         )
-        return voice.pick(told), _ANY_LINK
+        return voice.pick(told), _NOW_THAT
     asked = asked_for(story, voice)
     return asked, _BECAUSE if _leads_to(story, name, kind, traces) and "“" not in asked else ()
 
@@ -88,7 +90,8 @@ def _leads_to(story: Story, name: str, kind: str, traces: list[Trace]) -> bool:
     A change must be asked for in its own words; a read may serve any request, if there was only one. A value of my own
     is a choice that the request does not explain.
     """
-    if story.request is None or kind == "pure" or any(trace.source.kind == "nothing" for trace in traces):
+    own = any(trace.source.kind == "nothing" for trace in traces)
+    if story.request is None or story.overtaken or kind == "pure" or own:
         return False
     if kind != "write":
         return not story.wrote and story.request.alone
@@ -146,7 +149,7 @@ def _arranged(
     plans = [[why, aim, where], [aim, why, where], [why, joined, where], [why, where, aim]]
     if follows:
         plans.append([f"{why}, {'and' if learnt_first else 'so'} {aim}", where])
-    if not why.startswith(_NO_BECAUSE) and " now " not in why:
+    if not why.startswith(_NO_BECAUSE) and not re.search(r"\bnow\b", why):
         plans.append([f"{aim}, {voice.pick(links)} {why}", where])
     return plans[voice.number(len(plans))]
 
@@ -156,7 +159,7 @@ _FOLLOWING = ("I ", "the ", "what ", "it ", "this time")
 _BECAUSE = ("because", "since")
 _NOW_THAT = ("now that",)
 _ANY_LINK = ("because", "since", "now that")
-_NO_BECAUSE = ("“", "in ", "with ", "now ", "my question", "earlier", "what ")
+_NO_BECAUSE = ("“", "in ", "with ", "now ", "my question", "I had asked", "earlier", "what ")
 """Clauses that read badly after "because"."""
 _NEXT = ("Now", "Next", "Then")
 _JOINTS = ("So", "Therefore", "That is why")

@@ -19,6 +19,10 @@ def missing(asking: str, story: Story, tools: dict[str, Tool], voice: Voice) -> 
     which = _which_of(wanted, story, voice)
     if which:
         return which
+    first = tool_words(next(iter(wanted.values()))).action
+    if all(tool_words(name).action == first for name in wanted.values()):
+        # Tools that find the same thing are alternatives: one of them is enough.
+        wanted = {field: name for field, name in wanted.items() if name == next(iter(wanted.values()))}
     fields = listed(list(wanted)[:4])
     names = set(wanted.values())
     need = tool_words(names.pop()).action if len(names) == 1 else "go on"

@@ -199,3 +199,11 @@ def test_literals_keep_their_strings() -> None:
 def test_json_object_is_for_objects_only() -> None:
     assert json_object('{"a": 1}') == {"a": 1}
     assert [json_object(text) for text in (None, "", "[1]", "{broken", "3")] == [None] * 5
+
+
+def test_levels_are_counted_exactly_at_every_depth() -> None:
+    deep: Any = 1
+    for depth in range(1, 300):
+        deep = [deep] if depth % 2 else {"a": deep}
+        assert deeper_than(deep, MAX_DEPTH) == (depth > MAX_DEPTH)
+        assert deeper_than(deep, 254) == (depth > 254)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.errors import UsageError
-from curate.filters import ContentSettings, Context, FilterSettings, QualitySettings, first_failure
+from curate.filters import ContentSettings, Context, FilterSettings, QualitySettings, first_failure, view_of
 from curate.filters.languages import language_of
 from curate.filters.privacy import privacy_counts
 from curate.filters.quality import score
@@ -327,13 +327,13 @@ def test_a_secret_anywhere_is_turned_away_and_never_shown(place: str) -> None:
         assert "github ghp_... (40 characters)" in found[1]
         assert KEY not in found[1]
     assert reason(trajectory, keep_secrets=True) is None
-    assert privacy_counts(trajectory) == {"github": 1}
+    assert privacy_counts(view_of(trajectory, {})) == {"github": 1}
 
 
 def test_personal_data_is_counted_and_never_turned_away() -> None:
     trajectory = saying("I wrote to mia.li@example.org and call (415) 555-2671.", user="I am mia.li@example.org")
     assert reason(trajectory) is None
-    assert privacy_counts(trajectory) == {"email": 2, "phone": 1}
+    assert privacy_counts(view_of(trajectory, {})) == {"email": 2, "phone": 1}
 
 
 @pytest.mark.parametrize(

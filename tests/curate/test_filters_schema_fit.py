@@ -5,7 +5,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curate.filters.schema_fit import compile_fit
@@ -55,6 +55,7 @@ def keywords(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]
 schemas = st.recursive(keywords(st.booleans()), keywords, max_leaves=6)
 
 
+@settings(max_examples=500)
 @given(schemas, st.lists(values, min_size=1, max_size=6))
 def test_what_the_quick_look_accepts_the_validator_accepts(schema: dict[str, Any], tried: list[Any]) -> None:
     fits = compile_fit(schema)

@@ -17,14 +17,14 @@ from curate.readers.expand import expand, fingerprint
 from curate.readers.files import parse_record, read_records, record_texts
 from curate.readers.openai_chat import OpenAIChat
 from curate.readers.paths import HubName, default_source, kind_of
-from curate.settings import CurateSettings, resolve_inputs
+from curate.settings import CurateSettings, InputSettings, resolve_inputs
 
 Write = Callable[..., Path]
 Make = Callable[..., dict[str, Any]]
 
 
 def settings(*paths: Path | str, **facts: Any) -> CurateSettings:
-    return CurateSettings(inputs=tuple(map(Path, paths)), out=Path("out"), **facts)
+    return CurateSettings(inputs=tuple(map(Path, paths)), out=Path("out"), input=InputSettings(**facts))
 
 
 def files(path: Path) -> list[str | None]:

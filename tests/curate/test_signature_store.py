@@ -121,20 +121,21 @@ def test_batches_and_threads_change_nothing_and_the_likest_is_verified_first() -
     assert list(found[0]) == [0]
 
 
-def test_a_base_of_identical_rows_is_looked_at_a_bounded_number_of_times(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(against, "BEST", 2)
+@pytest.mark.parametrize("count", [500, pytest.param(1_000_000, marks=pytest.mark.slow)])
+def test_a_base_of_identical_rows_is_looked_at_a_bounded_number_of_times(count: int) -> None:
     text = sentences(1, 5)[0]
-    new = pa.array([text] * 40)
-    sizes = pc.binary_length(new).to_numpy()
+    new = pa.array([text] * min(count, 10_000))
+    sizes, base = pc.binary_length(new).to_numpy(), InMemory([text])
+    base.values, base.step = np.repeat(base.values, count, axis=0), 65_536
     found = against.like_base(
         signatures(new),
-        lambda r: new.take(pa.array(r)),
+        lambda rows: new.take(pa.array(rows)),
         sizes,
-        InMemory([text] * 500, 50),
-        lambda r: pa.array([text] * len(r)),
+        base,
+        lambda rows: pa.array([text] * len(rows)),
         0.8,
     )
-    assert found == {row: (0, 1.0) for row in range(40)}
+    assert found == {row: (0, 1.0) for row in range(len(new))}
 
 
 def test_an_empty_base_and_no_new_rows() -> None:

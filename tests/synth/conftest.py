@@ -12,7 +12,7 @@ from curate.manifest import Manifest
 from curate.pairing import mark_pairs
 from curate.pipeline import curate
 from curate.schema import TRAJECTORY
-from curate.settings import CurateSettings
+from curate.settings import CurateSettings, InputSettings
 from curate.trajectory import Message, Trajectory, rehash
 
 FILES = {
@@ -99,7 +99,7 @@ def real_folders(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict
     """The three tau-bench files, curated."""
     root = tmp_path_factory.mktemp("curated")
     for stem, env in FILES.items():
-        curate(CurateSettings(inputs=(shared / f"{stem}.json.gz",), out=root / stem, env=(env,)))
+        curate(CurateSettings(inputs=(shared / f"{stem}.json.gz",), out=root / stem, input=InputSettings(env=(env,))))
     return {stem: root / stem for stem in FILES}
 
 

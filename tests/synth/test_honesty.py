@@ -250,11 +250,39 @@ def test_a_yes_is_not_said_to_be_lacking_where_the_user_gave_one(message, though
 
 def test_a_change_that_was_not_asked_for_is_not_explained_by_the_request(message, thoughts) -> None:
     for text in thoughts(
+        message("user", "Hello, it is me again."),
+        message("assistant", "How can I help?"),
         message("user", "Just do it. Now, I also need to change the 17-inch laptop to a 13-inch."),
         message("assistant", None, ("return_items", '{"order_id": "W1", "item_ids": ["6704763132"]}')),
     ):
-        text = re.sub(r"I have not seen [^.]*\.", "", text)
-        assert not (CAUSES.search(text) and "laptop" in text), text
+        told = [part for part in text.split(". ") if "my own reading" not in part and "word for word" not in part]
+        assert not ("laptop" in text and any(map(CAUSES.search, told))), text
+
+
+def test_a_request_that_was_overtaken_explains_no_call(message, thoughts) -> None:
+    for text in thoughts(
+        message("user", "I want to know the balance of my gift card."),
+        message("assistant", "I cannot tell."),
+        message("user", "Then could you change my flight to the cheapest one without changing the dates?"),
+        message("assistant", "What is your user id?"),
+        message("user", "It is mo_9265."),
+        message("assistant", None, ("search_flights", '{"user_id": "mo_9265"}')),
+    ):
+        assert not ("balance" in text and CAUSES.search(text)), text
+
+
+def test_one_of_two_ways_to_find_a_user_is_enough(message, trajectory) -> None:
+    tools = [
+        {"function": {"name": name, "parameters": {"type": "object", "required": fields}}}
+        for name, fields in (("find_user_id_by_email", ["email"]), ("find_user_id_by_name_zip", ["last_name", "zip"]))
+    ]
+    row = trajectory(
+        message("user", "I want to return a lamp."),
+        message("assistant", "Could you please provide your email, or your last name and zip code?"),
+        tools=json.dumps(tools),
+    )
+    made = make_teacher("offline").write(turn_view(row, 1))
+    assert made is not None and "email" in made.text and "zip" not in made.text, made
 
 
 def test_them_is_never_turned_into_the_user(message, thoughts) -> None:

@@ -44,6 +44,8 @@ def test_a_request_in_words_about_the_user(text: str, form: str, phrase: str) ->
         "If it costs more than $600, could you upgrade just one of us?",
         "I'd like to cancel the flight to Boston and the one from there to Denver, but only if it is refundable.",
         "Could you double-check your system, your records, and your archive of mails or see if there is anything new?",
+        "Could you check if the reader I bought last month together with the cover and the watch are still available?",
+        "I want to use my certificates first, and if there's any balance, I'll use my card.",
         "I want to return the laptop with an i7 processor, 8GB of memory, a black case, and a one year warranty.",
     ],
 )
@@ -61,6 +63,8 @@ def test_a_request_knows_whether_it_stands_alone() -> None:
     one, two = read_user("I want to return a lamp."), read_user("I want to return a lamp. Could you cancel the chair?")
     assert one.request is not None and one.request.alone
     assert two.request is not None and not two.request.alone
+    three = read_user("Yes, I'd like to proceed with the upgrade. Please use my card ending in 7334.").request
+    assert three is not None and not three.alone
 
 
 @pytest.mark.parametrize("text", ["Hi there!", "", "Sure, my name is Mia Li.", "Can you help me with that?", "Thanks!"])
