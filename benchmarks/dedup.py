@@ -26,6 +26,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+# As a script this file stands beside one of the package's name.
+sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != Path(__file__).resolve().parent]
+
 THRESHOLD, PERMUTATIONS, BANDS, ROWS = 0.8, 90, 18, 5
 COPIES = 0.3
 MOST_RECORDED = 70_000

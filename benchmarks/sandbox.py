@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import orjson
 
-from curate.sandbox.recording import record
+# As a script this file stands beside one of the package's name.
+sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != Path(__file__).resolve().parent]
+from curate.sandbox.recording import record  # noqa: E402
 
 
 def episodes_per_second(preset: str, episodes: int) -> tuple[float, float, float]:

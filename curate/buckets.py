@@ -30,6 +30,9 @@ _K1 = np.uint64(0x13198A2E03707345)
 _K3 = np.uint64(0xB7E151628AED2A6B)
 _K4 = np.uint64(0xBF7158809CF4F3C7)
 _U0, _U1, _U29, _U32 = np.uint64(0), np.uint64(1), np.uint64(29), np.uint64(32)
+PART_BITS = 12
+"""What rows of two parts do is decided apart: buckets and chains never join keys that differ in these highest bits."""
+_PART = np.uint64((1 << PART_BITS) - 1 << 64 - PART_BITS)
 
 
 def bands_and_rows(threshold: float, count: int, recall: float = _RECALL) -> tuple[int, int]:
@@ -89,9 +92,7 @@ def candidate_pairs(
         places stood in a bucket above `SMALL`, of which not all pairs were looked at.
     """
     places = np.flatnonzero(signatures[order, 0] != EMPTY).astype(np.uint64)
-    bits = np.uint64(max(1, len(order)).bit_length())
-    count = signatures.shape[1]
-    equal = np.array([least_equal(threshold, count), int(np.ceil(threshold * count))], np.int64)
+    bits, equal = _place_bits(len(order)), _bounds(threshold, signatures.shape[1])
     values = read_only(signatures)
     work = [(values, order, places, bits, band, bands, rows, equal) for band in range(bands)]
     found = run_threads(_band_pairs, work, threads)
@@ -100,6 +101,36 @@ def candidate_pairs(
     for _, members in found:
         crowded[members] = True
     return decoded(codes), crowded
+
+
+def part_pairs(
+    signatures: Signatures,
+    places: NDArray[np.int64],
+    total: int,
+    band: int,
+    bands: int,
+    rows: int,
+    threshold: float,
+) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """What `candidate_pairs` finds in a part of a band: the same, where all parts of all bands are put together.
+
+    Args:
+        signatures: of all rows whose keys in this band have the same `PART_BITS` highest bits, or the same first ones
+            of these bits; without rows of empty texts.
+        places: of these rows among all, ascending.
+        total: how many rows there are in all.
+        band: number of the band.
+        bands: of `bands_and_rows`.
+        rows: of `bands_and_rows`.
+        threshold: Jaccard from which rows are near-duplicates.
+
+    Returns:
+        (codes of pairs of places, places that stood in a bucket above `SMALL`).
+    """
+    here = np.arange(len(places))
+    bits, equal = _place_bits(total), _bounds(threshold, signatures.shape[1])
+    codes, members = _band_pairs(read_only(signatures), here, here.astype(np.uint64), bits, band, bands, rows, equal)
+    return encoded(places[decoded(codes)]), places[members]
 
 
 def encoded(pairs: NDArray[np.int64]) -> NDArray[np.uint64]:
@@ -126,6 +157,16 @@ def _error(threshold: float, bands: int, rows: int) -> float:
     after = np.arange(threshold + step / 2, 1.0, step)
     missed = (1 - after**rows) ** bands
     return float((1 - (1 - before**rows) ** bands).sum() + missed.sum())
+
+
+def _place_bits(total: int) -> np.uint64:
+    """Low bits of a key that hold the row's place."""
+    return np.uint64(max(1, total).bit_length())
+
+
+def _bounds(threshold: float, count: int) -> NDArray[np.int64]:
+    """Equal values from which a pair is verified, and from which it is nearly sure to be alike."""
+    return np.array([least_equal(threshold, count), int(np.ceil(threshold * count))], np.int64)
 
 
 def _band_pairs(
@@ -204,7 +245,7 @@ def _placed_keys(
         row = signatures[order[places[index]]]
         key = _key(row, band, rows)
         if second != band:
-            key += _key(row, second, rows)
+            key = (key & _PART) | ((key + _key(row, second, rows)) & ~_PART)
         out[index] = ((key >> bits) << bits) | places[index]
 
 

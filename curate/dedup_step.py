@@ -16,9 +16,11 @@ from curate.decisions import Decisions
 from curate.dedup import DedupSettings, exact_duplicates
 from curate.dedup_text import DEDUP_TEXT_VERSION
 from curate.digest import read_chunk
+from curate.engine import Engine
 from curate.folder import DatasetFolder
 from curate.minhash import Signatures
-from curate.neardup import NearDuplicates, near_duplicates
+from curate.neardup import Comparer, NearDuplicates, near_duplicates, search
+from curate.neardup_chunks import ChunkRows
 from curate.neardup_texts import TextSpool
 from curate.progress import track
 from curate.published import PublishedTexts
@@ -60,7 +62,12 @@ def open_published(settings: DedupSettings) -> list[DatasetFolder]:
 
 
 def drop_duplicates(
-    decisions: Decisions, chunks: Sequence[str], settings: DedupSettings, published: list[DatasetFolder], scratch: Path
+    decisions: Decisions,
+    chunks: Sequence[str],
+    settings: DedupSettings,
+    published: list[DatasetFolder],
+    scratch: Path,
+    engine: Engine,
 ) -> Duplicates:
     """Mark the duplicates among the rows that are left.
 
@@ -70,15 +77,21 @@ def drop_duplicates(
         settings: of the search.
         published: sets whose rows are not to come again.
         scratch: folder for the texts while they are compared.
+        engine: who compares rows.
     """
     exact = exact_duplicates(decisions.left())
     decisions.reject("dedup", "exact_duplicate", exact.select("index", detail="of " + pl.col("kept")))
     if not settings.near:
         return Duplicates()
     left = decisions.left().select("index", "chunk", "place", "trajectory_id", "reward")
-    with TextSpool(scratch) as texts:
-        signatures = _gathered(left, chunks, texts, settings.permutations)
-        found = _search(signatures, texts, left, settings, published)
+    places = ChunkRows(chunks, left["chunk"].to_numpy(), left["place"].to_numpy())
+    comparer = engine.comparer(places, settings.permutations)
+    if comparer is not None and not published:
+        found = search(comparer, _facts(left, comparer.sizes), settings.near_threshold)
+    else:
+        with TextSpool(scratch) as texts:
+            signatures = _gathered(left, chunks, texts, settings.permutations)
+            found = _search(signatures, texts, left, settings, published, comparer)
     ids = left["trajectory_id"]
     decisions.reject(
         "dedup", "published", _marks(found.removed_by_base, left, _published_ids(found, published, settings))
@@ -105,20 +118,27 @@ def _search(
     left: pl.DataFrame,
     settings: DedupSettings,
     published: list[DatasetFolder],
+    comparer: Comparer | None,
 ) -> NearDuplicates:
-    columns: dict[str, Any] = {
-        "trajectory_id": left["trajectory_id"].to_arrow().cast(pa.string()),
-        "reward": left["reward"].to_arrow(),
-        "size": pa.array(texts.sizes),
-    }
     return near_duplicates(
         signatures,
         texts.fetch,
-        pa.table(columns),
+        _facts(left, texts.sizes),
         settings.search,
         base=_store(published, settings) if published else None,
         base_texts=PublishedTexts(published, settings.near_view).fetch,
+        comparer=comparer,
     )
+
+
+def _facts(left: pl.DataFrame, sizes: NDArray[np.int64]) -> pa.Table:
+    """What decides which of two rows stays."""
+    columns: dict[str, Any] = {
+        "trajectory_id": left["trajectory_id"].to_arrow().cast(pa.string()),
+        "reward": left["reward"].to_arrow(),
+        "size": pa.array(sizes),
+    }
+    return pa.table(columns)
 
 
 def _store(published: list[DatasetFolder], settings: DedupSettings) -> SignatureStore:

@@ -19,10 +19,15 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 from curate.errors import CacheRLError, UsageError
 from curate.signals import signals_later
+
+if TYPE_CHECKING:
+    from curate.neardup import Comparer
+    from curate.neardup_chunks import ChunkRows
+    from curate.settings import RunSettings
 
 J = TypeVar("J")
 R = TypeVar("R")
@@ -36,11 +41,38 @@ class WorkerLost(CacheRLError):
 
 
 class Engine(Protocol):
-    """Maps a task over jobs."""
+    """Maps a task over jobs; a context manager."""
 
     def map(self, task: Callable[[J], R], jobs: Iterable[J]) -> Iterator[R]:
         """Results in the order of the jobs."""
         ...
+
+    def reach(self, folder: Path) -> None:
+        """Make sure that all workers see the folder that chunk files lie in."""
+
+    def comparer(self, rows: ChunkRows, permutations: int) -> Comparer | None:
+        """What finds near-duplicates among rows of chunk files; None where this process shall."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+def engine_of(settings: RunSettings) -> Engine:
+    """The engine that the flags name.
+
+    Raises:
+        UsageError: if it is Ray, and Ray is not installed.
+    """
+    if settings.engine == "local":
+        return LocalEngine(settings.workers)
+    try:
+        from curate.ray_engine import RayEngine
+    except ImportError as error:
+        raise UsageError(f"--engine ray needs Ray ({error}): pip install 'ray[data]'") from error
+    return RayEngine(settings.workers, settings.ray_address)
 
 
 @dataclass
@@ -62,8 +94,6 @@ class LocalEngine:
         Raises:
             WorkerLost: if a worker process died.
         """
-        if self.workers < 0:
-            raise UsageError(f"--workers must be 0 (one a core) or more, not {self.workers}")
         count = self.workers or cores()
         jobs = iter(jobs)
         first = list(itertools.islice(jobs, 2))
@@ -77,6 +107,12 @@ class LocalEngine:
                 "a worker process was killed, most likely for lack of memory; run again (finished work is kept), "
                 "with fewer --workers"
             ) from error
+
+    def reach(self, folder: Path) -> None:
+        """Nothing to do: the workers are on this machine."""
+
+    def comparer(self, rows: ChunkRows, permutations: int) -> None:
+        """None: threads of this process are quicker."""
 
     def _spread(self, task: Callable[[J], R], jobs: Iterator[J], count: int) -> Iterator[R]:
         pool = self._started(count)

@@ -7,7 +7,7 @@ best to the worst (reward, then length, then id); signatures choose what is comp
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -52,6 +52,28 @@ class NearDuplicates:
     figures: dict[str, int]
 
 
+class Comparer(Protocol):
+    """Where the signatures and texts of n rows lie, and what finds pairs among them."""
+
+    @property
+    def sizes(self) -> NDArray[np.int64]:
+        """Bytes of each row's text."""
+
+    @property
+    def permutations(self) -> int:
+        """K, the values of a signature."""
+
+    @property
+    def empty(self) -> int:
+        """How many texts hold no word."""
+
+    def candidates(self, order: NDArray[np.int64], threshold: float) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """As `buckets.candidate_pairs` of the rows in `order`."""
+
+    def verify(self, pairs: NDArray[np.int64]) -> NDArray[np.float64]:
+        """As `verify`."""
+
+
 def near_duplicates(
     signatures: Signatures,
     texts: FetchTexts,
@@ -60,6 +82,7 @@ def near_duplicates(
     *,
     base: Base | None = None,
     base_texts: FetchTexts | None = None,
+    comparer: Comparer | None = None,
     threads: int | None = None,
 ) -> NearDuplicates:
     """Find the rows to remove.
@@ -72,6 +95,7 @@ def near_duplicates(
         settings: the threshold; `permutations` and `view` are the callers', who made the signatures.
         base: signatures of rows that stay whatever comes (`SignatureStore`): a row that is like one of them is removed.
         base_texts: fetches texts of rows of the base; needed with `base`.
+        comparer: finds pairs among the rows in place of this process.
         threads: how many work at once; they do not change the result.
 
     Returns:
@@ -82,23 +106,41 @@ def near_duplicates(
     """
     settings = settings or NearDupSettings()
     settings.check()
-    order, sizes = best_first(rows), rows["size"].to_numpy()
+    sizes = rows["size"].to_numpy()
     by_base: dict[int, tuple[int, float]] = {}
     if base is not None:
         if base_texts is None:
             raise ValueError("base needs base_texts: what it holds is verified before a row goes")
         by_base = like_base(signatures, texts, sizes, base, base_texts, settings.threshold, threads)
-        stays = np.ones(len(signatures), np.bool_)
-        stays[list(by_base)] = False
-        order = order[stays[order]]
-    search = _Search(signatures, texts, sizes, order, settings.threshold, threads)
-    search.run()
-    removed = search.removed()
-    clusters = search.clusters(removed)
+    return search(comparer or _InMemory(signatures, texts, sizes, threads), rows, settings.threshold, by_base)
+
+
+def search(
+    comparer: Comparer,
+    rows: pa.Table,
+    threshold: float,
+    by_base: dict[int, tuple[int, float]] | None = None,
+) -> NearDuplicates:
+    """As `near_duplicates`, wherever signatures and texts lie.
+
+    Args:
+        comparer: finds pairs among the rows.
+        rows: as there.
+        threshold: Jaccard from which rows are near-duplicates.
+        by_base: rows that a base removes.
+    """
+    by_base = by_base or {}
+    stays = np.ones(rows.num_rows, np.bool_)
+    stays[list(by_base)] = False
+    order = best_first(rows)
+    found = _Search(comparer, order[stays[order]], threshold)
+    found.run()
+    removed = found.removed()
+    clusters = found.clusters(removed)
     figures = {
-        "rows": len(signatures),
-        "empty": int((signatures[:, 0] == EMPTY).sum()),
-        **search.figures(),
+        "rows": rows.num_rows,
+        "empty": comparer.empty,
+        **found.figures(),
         "clusters": len(pc.unique(clusters["cluster"])),
         "removed": len(removed),
         "removed_by_base": len(by_base),
@@ -144,16 +186,38 @@ def verify(
     return out
 
 
-@dataclass
-class _Search:
-    """The pairs that are known, as places in `order` (0 is the best row), and what follows from them."""
+@dataclass(frozen=True)
+class _InMemory:
+    """Compares rows whose signatures are here."""
 
     signatures: Signatures
     texts: FetchTexts
     sizes: NDArray[np.int64]
+    threads: int | None
+
+    @property
+    def permutations(self) -> int:
+        return int(self.signatures.shape[1])
+
+    @property
+    def empty(self) -> int:
+        return int((self.signatures[:, 0] == EMPTY).sum())
+
+    def candidates(self, order: NDArray[np.int64], threshold: float) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        bands, rows = bands_and_rows(threshold, self.permutations)
+        return candidate_pairs(self.signatures, order, bands, rows, threshold, self.threads)
+
+    def verify(self, pairs: NDArray[np.int64]) -> NDArray[np.float64]:
+        return verify(pairs, self.texts, self.sizes, self.threads)
+
+
+@dataclass
+class _Search:
+    """The pairs that are known, as places in `order` (0 is the best row), and what follows from them."""
+
+    comparer: Comparer
     order: NDArray[np.int64]
     threshold: float
-    threads: int | None
     tested: NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, np.uint64))
     alike: NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, np.uint64))
     values: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
@@ -214,7 +278,7 @@ class _Search:
 
     def figures(self) -> dict[str, int]:
         """Counts for the report."""
-        bands, rows = bands_and_rows(self.threshold, self.signatures.shape[1])
+        bands, rows = bands_and_rows(self.threshold, self.comparer.permutations)
         return {
             "bands": bands,
             "rows_per_band": rows,
@@ -225,15 +289,14 @@ class _Search:
         }
 
     def _candidates(self, order: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        bands, rows = bands_and_rows(self.threshold, self.signatures.shape[1])
-        return candidate_pairs(self.signatures, order, bands, rows, self.threshold, self.threads)
+        return self.comparer.candidates(order, self.threshold)
 
     def _verify(self, pairs: NDArray[np.int64]) -> int:
         """Learn the exact Jaccard of pairs that were not tested before; how many are alike."""
         # Clusters one after the other: each text is fetched about once.
         labels = _components(pairs, len(self.order))
         pairs = pairs[np.argsort(labels[pairs[:, 0]], kind="stable")]
-        values = verify(self.order[pairs], self.texts, self.sizes, self.threads)
+        values = self.comparer.verify(self.order[pairs])
         enough = values >= self.threshold
         codes = np.concatenate([self.alike, encoded(pairs[enough])])
         by_code = np.argsort(codes, kind="stable")

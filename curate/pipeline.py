@@ -23,7 +23,7 @@ from curate.decisions import Decisions, funnel
 from curate.decontaminate import Benchmarks, DecontaminateSettings, Hit, benchmark_table, met_tasks_table
 from curate.dedup_step import CLUSTERS, Duplicates, drop_duplicates, open_published, signatures_schema
 from curate.digest import CHUNK, TOKEN_BOUNDS, Digest, Evidence, Judge, read_chunk
-from curate.engine import Engine, LocalEngine
+from curate.engine import Engine, engine_of
 from curate.env import load_env_rules
 from curate.errors import InputError, UsageError
 from curate.filters import PREDICATES, Context
@@ -99,7 +99,7 @@ def curate(settings: CurateSettings) -> DatasetFolder:
     settings.check()
     context = Context(settings.filter, load_env_rules(settings.input.env_rules))
     inputs = resolve_inputs(settings)
-    engine = LocalEngine(settings.workers)
+    engine = engine_of(settings.run)
     benchmarks = Benchmarks.load(settings.decontaminate) if settings.decontaminate.benchmark else None
     published = open_published(settings.dedup)
     run = _Run(settings, context, TokenCounter.of(settings.tokens.tokenizer), benchmarks, published, engine)
@@ -113,6 +113,7 @@ def curate(settings: CurateSettings) -> DatasetFolder:
     )
     reads = _read_paths(run, inputs)
     with FolderWriter(settings.out, manifest, overwrite=settings.overwrite, reads=reads) as writer, engine:
+        engine.reach(writer.journal)
         spooler = Spooler(writer.journal, run.digest(), engine, settings.input.skip_bad_files)
         try:
             run.spools = spooler.spool(inputs, [sha256 for sha256, _ in prints])
@@ -168,7 +169,7 @@ def _write(writer: FolderWriter, run: _Run) -> None:
     evidence = _evidence(run, frame)
     decisions = Decisions(frame)
     decisions.reject_rows(_judged_late(run, frame, evidence))
-    duplicates = drop_duplicates(decisions, run.chunks, settings.dedup, run.published, writer.journal)
+    duplicates = drop_duplicates(decisions, run.chunks, settings.dedup, run.published, writer.journal, run.engine)
     tables = _sized(decisions, settings)
     inferred = {env_id: compact_json(schemas(tools)) for env_id, tools in evidence.items()}
     summary = _write_tables(writer, run, decisions.frame, inferred)

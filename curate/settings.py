@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import tyro
 
@@ -47,6 +47,32 @@ class InputSettings:
 
 
 @dataclass(frozen=True)
+class RunSettings:
+    """Where the work is done; the output does not depend on it.
+
+    Attributes:
+        workers: processes that read and judge; 0 is one a core, and all of a cluster.
+        engine: local, or ray: a Ray cluster whose nodes all see the folder of OUT, or a Ray started on this machine.
+        ray_address: of the cluster, e.g. auto or HOST:6379; default RAY_ADDRESS, and without it a Ray is started here.
+    """
+
+    workers: int = 0
+    engine: Literal["local", "ray"] = "local"
+    ray_address: str | None = None
+
+    def check(self) -> None:
+        """Refuse settings that cannot be right.
+
+        Raises:
+            UsageError: naming the flag.
+        """
+        if self.workers < 0:
+            raise UsageError(f"--workers must be 0 (one a core) or more, not {self.workers}")
+        if self.ray_address is not None and self.engine != "ray":
+            raise UsageError("--ray-address says nothing without --engine ray")
+
+
+@dataclass(frozen=True)
 class CurateSettings:
     """Settings of one run.
 
@@ -63,7 +89,7 @@ class CurateSettings:
         cap: rows of one task, tool combination or source.
         sample: a seeded sample of what is left.
         split: shares by task group.
-        workers: processes that read and judge; 0 is one a core. The output does not depend on it.
+        run: where the work is done.
         overwrite: replace OUT.
         config: YAML file of these settings; flags override it.
     """
@@ -78,7 +104,7 @@ class CurateSettings:
     cap: CapSettings = field(default_factory=CapSettings)
     sample: SampleSettings = field(default_factory=SampleSettings)
     split: SplitSettings = field(default_factory=SplitSettings)
-    workers: int = 0
+    run: RunSettings = field(default_factory=RunSettings)
     overwrite: bool = False
     config: Path | None = None
 
@@ -88,7 +114,8 @@ class CurateSettings:
         Raises:
             UsageError: naming the flag.
         """
-        for part in (self.filter, self.tokens, self.decontaminate, self.dedup, self.cap, self.sample, self.split):
+        judged = (self.filter, self.tokens, self.decontaminate, self.dedup, self.cap, self.sample, self.split)
+        for part in (*judged, self.run):
             part.check()
 
 
