@@ -51,12 +51,31 @@ def canonical_json(value: Any, *, finite: bool = False) -> str:
     return json.dumps(_integral(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
+class KnownList(list[Any]):
+    """A list from parsed JSON that values share and nobody changes.
+
+    Attributes:
+        text: the JSON text that it was parsed from.
+        canonical: its canonical JSON.
+    """
+
+    def __init__(self, items: list[Any], text: bytes) -> None:
+        super().__init__(items)
+        self.text = text
+        self.canonical = canonical_bytes(items)
+
+
 def canonical_bytes(value: Any) -> bytes:
     """UTF-8 of the canonical JSON of a value that was parsed from JSON.
 
     Raises:
         ValueError, RecursionError: as `canonical_json`.
     """
+    known = value.get("tools") if isinstance(value, dict) else None
+    if isinstance(known, KnownList):
+        text = canonical_bytes({**value, "tools": _PLACEHOLDER})
+        if text.count(_PLACE) == 1:
+            return text.replace(_PLACE, b'"tools":' + known.canonical)
     try:
         return _integral_text(orjson.dumps(value, option=_SORTED))
     except (orjson.JSONEncodeError, ValueError):
@@ -272,6 +291,8 @@ def _number(value: float) -> int | float:
     return int(value) if value.is_integer() and abs(value) <= EXACT_FLOAT else value
 
 
+_PLACEHOLDER = "\0known\0"
+_PLACE = b'"tools":' + orjson.dumps(_PLACEHOLDER)
 _LEAVES = frozenset((str, int, bool, type(None)))
 _PLAIN = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_SUBCLASS
 _SORTED = _PLAIN | orjson.OPT_SORT_KEYS

@@ -29,6 +29,7 @@ from curate.normalise import Input, normalise
 from curate.readers.files import RawRecord, parse_record
 from curate.readers.raw import Format
 from curate.readers.registry import format_named
+from curate.readers.shared_tools import ToolsMemory
 from curate.schema import REJECT
 from curate.signature_store import to_arrow
 from curate.tokens import TokenCounter, TokenCounts, TokenSettings, count_tokens, outside_bounds
@@ -72,8 +73,9 @@ class Chunk:
     def parsed(self) -> Iterator[RawRecord]:
         """The records."""
         yield from self.records
+        memory = ToolsMemory()
         for row, text in enumerate(self.texts, self.first_row):
-            yield parse_record(row, text)
+            yield parse_record(row, text, memory)
 
 
 @dataclass(frozen=True)

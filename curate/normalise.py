@@ -9,7 +9,7 @@ from typing import Any
 from curate.canonical import canonical_bytes, canonical_json, compact_json, hash128
 from curate.errors import RecordError
 from curate.pairing import mark_pairs
-from curate.readers.raw import RawTrajectory
+from curate.readers.raw import KnownTools, RawTrajectory
 from curate.trajectory import Message, Thinking, Trajectory, content_hash
 from curate.turns import turn_kind
 
@@ -56,7 +56,7 @@ def normalise(raw: RawTrajectory, record: Mapping[str, Any], row: int, given: In
     messages = raw.messages
     mark_pairs(messages)
     _mark_requestors(messages)
-    tools = compact_json(raw.tools, finite=True) if raw.tools else None
+    tools = _tools_text(raw.tools) if raw.tools else None
     env_id = given.env or raw.env_id or given.source
     task_id = raw.task_id or "auto:" + hash128(_first_user_text(messages))[:16]
     try:
@@ -87,6 +87,10 @@ def normalise(raw: RawTrajectory, record: Mapping[str, Any], row: int, given: In
     except (ValueError, TypeError) as error:
         raise RecordError("not_json", f"a value has no JSON form ({error})") from error
     return row_out
+
+
+def _tools_text(tools: list[dict[str, Any]]) -> str:
+    return tools.text if isinstance(tools, KnownTools) else compact_json(tools, finite=True)
 
 
 def _mark_requestors(messages: list[Message]) -> None:

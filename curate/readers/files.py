@@ -17,6 +17,7 @@ from curate.errors import InputError
 from curate.readers.json_texts import SKIP_REMEDY, json_texts
 from curate.readers.paths import kind_of
 from curate.readers.raw import RawRecord
+from curate.readers.shared_tools import ToolsMemory, parse_known
 from curate.readers.streams import DAMAGE, open_stream
 from curate.readers.tables import table_records
 
@@ -61,12 +62,18 @@ def record_texts(path: Path) -> Iterator[bytes]:
         raise InputError(f"{path} cannot be read after record {row} ({error.strerror or error})") from error
 
 
-def parse_record(row: int, raw: bytes) -> RawRecord:
-    """One record's JSON text as a value, or as a reject with its reason."""
+def parse_record(row: int, raw: bytes, memory: ToolsMemory | None = None) -> RawRecord:
+    """One record's JSON text as a value, or as a reject with its reason.
+
+    Args:
+        row: its place in the file.
+        raw: the text.
+        memory: of the tools of other records, which makes parsing quicker.
+    """
     if b"d" * 19 in raw.translate(_DIGITS) and _BIG_INTEGER.search(raw):  # most records need no regex
         return _second_look(row, raw, "a number beyond 64 bits")
     try:
-        value = orjson.loads(raw)
+        value = orjson.loads(raw) if memory is None else parse_known(raw, memory)
     except orjson.JSONDecodeError as error:
         return _second_look(row, raw, str(error))
     if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH and deeper_than(value, MAX_DEPTH):

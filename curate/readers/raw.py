@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
-from curate.canonical import compact_json, parse_json
+from curate.canonical import KnownList, compact_json, parse_json
 from curate.errors import RecordError
 from curate.trajectory import Message
 
@@ -118,7 +118,28 @@ def read_tools(value: Any) -> list[dict[str, Any]] | None:
         return None
     if not isinstance(value, list):
         raise RecordError("wrong_type", f"tools is {type(value).__name__}, not a list")
-    return [_wrapped(tool) for tool in value]
+    return [_wrapped(tool) for tool in value] if not isinstance(value, KnownList) else _known_tools(value)
+
+
+class KnownTools(list[dict[str, Any]]):
+    """Function schemas that several records share, with their text as it is stored; never changed."""
+
+    def __init__(self, tools: list[dict[str, Any]]) -> None:
+        super().__init__(tools)
+        self.text = compact_json(tools, finite=True)
+
+
+def _known_tools(value: KnownList) -> KnownTools:
+    found = _KNOWN.get(value.text)
+    if found is None:
+        if len(_KNOWN) >= _KNOWN_AT_MOST:
+            _KNOWN.clear()
+        found = _KNOWN[value.text] = KnownTools([_wrapped(tool) for tool in value])
+    return found
+
+
+_KNOWN: dict[bytes, KnownTools] = {}
+_KNOWN_AT_MOST = 64
 
 
 def _wrapped(tool: Any) -> dict[str, Any]:
