@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,8 @@ class TableWriter:
         self._pending_rows = 0
         self._pending_bytes = 0
         self._writer: pq.ParquetWriter | None = None
+        self._encoder = ThreadPoolExecutor(1)  # one group is encoded while the next is gathered
+        self._encoding: Future[None] | None = None
         self._written = 0
         self._rows = 0
 
@@ -60,6 +63,7 @@ class TableWriter:
         if self._pending_rows or not self.shards:
             self._flush()
         self._roll()
+        self._encoder.shutdown()
 
     def _take(self, table: pa.Table) -> None:
         if table.num_rows:
@@ -73,14 +77,22 @@ class TableWriter:
                 self._path, self.schema, compression="zstd", write_page_index=True, store_schema=True
             )
         if self._pending:
-            self._writer.write_table(pa.concat_tables(self._pending).combine_chunks(), row_group_size=MAX_GROUP_ROWS)
+            self._settle()
+            self._encoding = self._encoder.submit(_write_group, self._writer, self._pending)
         self._rows += self._pending_rows
         self._written += self._pending_bytes
         self._pending, self._pending_rows, self._pending_bytes = [], 0, 0
 
+    def _settle(self) -> None:
+        """Wait until the row group that is being encoded stands in the file."""
+        if self._encoding is not None:
+            self._encoding.result()
+            self._encoding = None
+
     def _roll(self) -> None:
         if self._writer is None:
             return
+        self._settle()
         self._writer.close()
         path = self._path
         with path.open("rb") as handle:
@@ -91,6 +103,10 @@ class TableWriter:
     @property
     def _path(self) -> Path:
         return self._root / f"{self.name}-{len(self.shards):05d}.parquet"
+
+
+def _write_group(writer: pq.ParquetWriter, tables: list[pa.Table]) -> None:
+    writer.write_table(pa.concat_tables(tables).combine_chunks(), row_group_size=MAX_GROUP_ROWS)
 
 
 def row_bytes(table: pa.Table) -> npt.NDArray[np.int64]:
