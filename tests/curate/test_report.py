@@ -77,7 +77,7 @@ def test_other_plots() -> None:
 
 def test_the_reports_of_the_real_files(real_three: Path) -> None:
     html, markdown = (real_three / "report.html").read_text(), (real_three / "report.md").read_text()
-    assert html.count("<svg") == 5
+    assert html.count("<svg") == 6
     for text in (html, markdown):
         assert "call_loop" in text
         assert "tau_bench_airline_gpt4o" in text

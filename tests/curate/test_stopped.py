@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,14 @@ from curate.errors import UsageError
 
 ROOT = Path(__file__).resolve().parents[2]
 SIGNALS = pytest.mark.parametrize(("number", "says"), [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "terminated")])
+
+
+@pytest.fixture(autouse=True)
+def listening() -> Iterator[None]:
+    """A test run that a shell started in the background ignores Ctrl-C, and so would what it starts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def started(code: str, *args: object, **given: Any) -> subprocess.Popen[str]:
