@@ -46,7 +46,12 @@ class Duplicates:
 
 def signatures_schema(settings: DedupSettings) -> pa.Schema:
     """The schema of the table `signatures` that later runs compare with."""
-    return signature_schema(settings.permutations, view=settings.near_view, text_version=DEDUP_TEXT_VERSION)
+    return signature_schema(settings.permutations, **_comparable(settings))
+
+
+def _comparable(settings: DedupSettings) -> dict[str, str]:
+    """What must be equal for signatures to be compared."""
+    return {"view": settings.near_view, "text_version": DEDUP_TEXT_VERSION}
 
 
 def open_published(settings: DedupSettings) -> list[DatasetFolder]:
@@ -90,7 +95,7 @@ def drop_duplicates(
         found = search(comparer, _facts(left, comparer.sizes), settings.near_threshold)
     else:
         with TextSpool(scratch) as texts:
-            signatures = _gathered(left, chunks, texts, settings.permutations)
+            signatures = _gathered(places, texts, settings.permutations)
             found = _search(signatures, texts, left, settings, published, comparer)
     ids = left["trajectory_id"]
     decisions.reject(
@@ -101,12 +106,12 @@ def drop_duplicates(
     return Duplicates(_named(found.clusters, ids), found.figures)
 
 
-def _gathered(left: pl.DataFrame, chunks: Sequence[str], texts: TextSpool, permutations: int) -> Signatures:
-    """Signatures of the rows that are left, shape (n, K); their texts go into the spool."""
+def _gathered(rows: ChunkRows, texts: TextSpool, permutations: int) -> Signatures:
+    """Signatures of the rows, shape (n, K); their texts go into the spool."""
     parts: list[Signatures] = [np.empty((0, permutations), np.uint32)]
-    places = left.group_by("chunk", maintain_order=True).agg("place").iter_rows()
-    for chunk, rows in track(places, "signatures", unit="chunks"):
-        table = read_chunk(chunks[chunk], ("text", "signature")).take(pa.array(rows))
+    everything = rows.by_chunk(np.arange(len(rows.place)))
+    for path, places, _ in track(everything, "signatures", unit="chunks"):
+        table = read_chunk(path, ("text", "signature")).take(pa.array(places, pa.int64()))
         texts.append(table.column("text").combine_chunks())
         parts.append(from_arrow(table.column("signature").combine_chunks()))
     return np.concatenate(parts)
@@ -142,8 +147,7 @@ def _facts(left: pl.DataFrame, sizes: NDArray[np.int64]) -> pa.Table:
 
 
 def _store(published: list[DatasetFolder], settings: DedupSettings) -> SignatureStore:
-    facts = {"view": settings.near_view, "text_version": DEDUP_TEXT_VERSION}
-    return SignatureStore.of(published, settings.permutations, **facts)
+    return SignatureStore.of(published, settings.permutations, **_comparable(settings))
 
 
 def _published_ids(found: NearDuplicates, published: list[DatasetFolder], settings: DedupSettings) -> dict[int, str]:

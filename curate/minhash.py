@@ -6,7 +6,6 @@ No seed is used, and each text's result depends on its bytes alone: not on threa
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -16,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from curate.engine import cores
 from curate.jit import read_only
 from curate.minhash_kernel import EMPTY, jaccards_of_pairs, sets_of_texts, sign_texts
 from curate.words import class_table
@@ -118,11 +118,6 @@ def estimate(one: Signatures, other: Signatures) -> NDArray[np.float64]:
     """
     equal: NDArray[np.float64] = np.mean((one == other) & (one != EMPTY), axis=-1)
     return equal
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0))
 
 
 def run_threads(work: Callable[..., Any], items: Sequence[tuple[Any, ...]], threads: int | None) -> list[Any]:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from curate.benchmark_tasks import benchmark_files
 from curate.canonical import canonical_json, compact_json, hash128
@@ -66,20 +67,30 @@ class _Run:
         """All chunk files, in the order of the inputs."""
         return [path for spooled in self.spools for path in spooled.chunks]
 
+    @cached_property
+    def recorded(self) -> dict[str, Any]:
+        """The settings that decide the output's bytes; paths, names of inputs and flags of the run stand elsewhere."""
+        settings = self.settings
+        dedup = asdict(settings.dedup)
+        del dedup["against"]
+        return {
+            "filter": asdict(settings.filter),
+            "tokens": asdict(settings.tokens) | {"tokenizer": self.counter.fingerprint},
+            "decontaminate": asdict(settings.decontaminate) | {"benchmark": _benchmarks(settings.decontaminate)},
+            "dedup": dedup,
+            "cap": asdict(settings.cap),
+            "sample": asdict(settings.sample),
+            "split": asdict(settings.split),
+            "env_rules": {env_id: asdict(rule) for env_id, rule in sorted(self.context.rules.items())},
+            "skip_bad_files": settings.input.skip_bad_files,
+        }
+
     def digest(self) -> Digest:
         """The task of reading a chunk."""
         settings, dedup = self.settings, self.settings.dedup
         view = dedup.near_view if dedup.near else None
-        parts = [_recorded_settings(self), dedup.near, dedup.near_view, dedup.permutations]
-        return Digest(
-            hash128(canonical_json(parts)),
-            self.context,
-            settings.tokens,
-            self.counter,
-            self.benchmarks,
-            view,
-            dedup.permutations,
-        )
+        key = hash128(canonical_json(self.recorded))
+        return Digest(key, self.context, settings.tokens, self.counter, self.benchmarks, view, dedup.permutations)
 
 
 def curate(settings: CurateSettings) -> DatasetFolder:
@@ -108,7 +119,7 @@ def curate(settings: CurateSettings) -> DatasetFolder:
     manifest = Manifest(
         kind="curated",
         command=COMMAND,
-        settings=_recorded_settings(run),
+        settings=run.recorded,
         inputs=[*described, *map(folder_input, published)],
     )
     reads = _read_paths(run, inputs)
@@ -131,24 +142,6 @@ def _read_paths(run: _Run, inputs: list[Input]) -> list[Path | None]:
     files = [Path(given.path) for given in inputs]
     tasks = [given.path for given in benchmark_files(settings.decontaminate.benchmark)]
     return [*settings.inputs, *files, *tasks, *settings.dedup.against, settings.input.env_rules, settings.config]
-
-
-def _recorded_settings(run: _Run) -> dict[str, Any]:
-    """The settings that decide the bytes of the output; paths, names of inputs and flags of the run stand elsewhere."""
-    settings = run.settings
-    dedup = asdict(settings.dedup)
-    del dedup["against"]
-    return {
-        "filter": asdict(settings.filter),
-        "tokens": asdict(settings.tokens) | {"tokenizer": run.counter.fingerprint},
-        "decontaminate": asdict(settings.decontaminate) | {"benchmark": _benchmarks(settings.decontaminate)},
-        "dedup": dedup,
-        "cap": asdict(settings.cap),
-        "sample": asdict(settings.sample),
-        "split": asdict(settings.split),
-        "env_rules": {env_id: asdict(rule) for env_id, rule in sorted(run.context.rules.items())},
-        "skip_bad_files": settings.input.skip_bad_files,
-    }
 
 
 def _benchmarks(settings: DecontaminateSettings) -> list[dict[str, str | None]]:
@@ -220,11 +213,10 @@ def _frame(chunks: Iterable[str]) -> pl.DataFrame:
     """One row a record: its place, its identity, its facts, and why it was turned away so far."""
     nothing = CHUNK.empty_table().select(list(_FRAME_COLUMNS))
     tables = [read_chunk(path, _FRAME_COLUMNS) for path in track(chunks, "gathering", unit="chunks")]
-    counts = [table.num_rows for table in tables]
     frame = cast(pl.DataFrame, pl.from_arrow(pa.concat_tables([nothing, *tables])))
-    places = [(chunk, place) for chunk, count in enumerate(counts) for place in range(count)]
-    where = pl.DataFrame(places, schema={"chunk": pl.Int64, "place": pl.Int64}, orient="row")
-    return frame.with_columns(where, index=pl.int_range(pl.len(), dtype=pl.Int64))
+    chunk = np.repeat(np.arange(len(tables)), np.array([table.num_rows for table in tables], np.int64))
+    row = pl.int_range(pl.len(), dtype=pl.Int64)
+    return frame.with_columns(index=row, chunk=pl.Series(chunk, dtype=pl.Int64)).with_columns(place=row.over("chunk"))
 
 
 def _numbered(frame: pl.DataFrame, settings: CurateSettings) -> pl.DataFrame:
@@ -270,16 +262,16 @@ def _write_tables(writer: FolderWriter, run: _Run, frame: pl.DataFrame, inferred
     kept, rejects = writer.table("trajectories", TRAJECTORY), writer.table("rejects", REJECT)
     signed = writer.table("signatures", signatures_schema(run.settings.dedup)) if near else None
     for number, fates in enumerate(track(_by_chunk(frame, len(chunks)), "writing", total=len(chunks), unit="chunks")):
-        table = _complete(read_chunk(chunks[number], REJECT.names), fates, inferred)
-        is_kept = pa.array(fates["reject_step"].is_null())
-        rows = table.filter(is_kept).select(TRAJECTORY.names).cast(TRAJECTORY)
+        columns = [*REJECT.names, *(["signature"] if signed is not None else [])]
+        table = _complete(read_chunk(chunks[number], columns), fates, inferred)
+        stays = fates["reject_step"].is_null()
+        left = table.filter(pa.array(stays))
+        rows = left.select(TRAJECTORY.names).cast(TRAJECTORY)
         kept.write_table(rows)
-        rejects.write_table(table.filter(pc.invert(is_kept)).cast(REJECT))
+        rejects.write_table(table.filter(pa.array(~stays)).select(REJECT.names).cast(REJECT))
         if signed is not None:
-            found = read_chunk(chunks[number], ["signature"]).filter(is_kept)
-            signed.write_table(found.add_column(0, "trajectory_id", rows.column("trajectory_id")))
-        left = fates.filter(pl.col("reject_step").is_null())
-        summary.add(left.with_columns(tools=pl.Series(rows.column("tools"), dtype=pl.String)))
+            signed.write_table(left.select(signed.schema.names))
+        summary.add(fates.filter(stays).with_columns(tools=pl.Series(rows.column("tools"), dtype=pl.String)))
     return summary
 
 
