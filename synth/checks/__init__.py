@@ -1,0 +1,1 @@
+"""What a written thought must not do: peek, parrot, boast or babble; named predicates with thresholds."""
