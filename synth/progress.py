@@ -18,7 +18,7 @@ from synth.teachers.asks import Usage
 Mode: TypeAlias = Literal["bar", "json"]
 Event: TypeAlias = Literal["progress", "pause", "end"]
 
-BAR = "augment {percentage:3.0f}%|{bar:20}| {postfix}"
+BAR = "augment {percentage:3.0f}%|{bar:20}| {n_fmt}/{total_fmt}{postfix}"
 BAR_SECONDS = 0.2
 JSON_SECONDS = 5.0
 WINDOW_SECONDS = 60.0
@@ -257,6 +257,7 @@ class RunProgress:
         rate, eta = self._rate(now)
         cap = "" if self._cap is None else f" of ${self._cap:,.2f}"
         parts = [
+            self._pause_text(now) if now < self._pause_end else "",
             f"${self._spent:,.2f}{cap}",
             f"{rate:.1f} turns/s",
             f"{_time(eta)} left" if eta else "",
@@ -265,7 +266,6 @@ class RunProgress:
             f"{self._tombstones:,} given up" if self._tombstones else "",
             _codes("rejects", self.rejects, TOP if long else 1),
             _codes("retries", self.retries, TOP if long else 1),
-            self._pause_text(now) if now < self._pause_end else "",
         ]
         return ", ".join(part for part in parts if part)
 
@@ -275,7 +275,7 @@ class RunProgress:
     def _draw(self, now: float) -> None:
         if self._bar is not None:
             self._bar.n = self.done
-            self._bar.set_postfix_str(f"{self.done:,}/{self.total_turns:,}, {self._figures(now, long=False)}")
+            self._bar.set_postfix_str(self._figures(now, long=False))
 
     def _print(self, line: str) -> None:
         self._stream.write(f"{line}\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 
 from synth.prompts.dialogue import Shown
@@ -27,10 +28,11 @@ def fitted(messages: Sequence[Shown], room: int, recent: int = RECENT) -> list[s
     )
     caps: list[int | None] = [None] * len(messages)
     for may in stages:
-        for cap in CAPS:
-            caps = [cap if may(at) else before for at, before in enumerate(caps)]
-            if _size(messages, caps) <= room:
-                return [message.text(cap) for message, cap in zip(messages, caps, strict=True)]
+        places = [at for at in range(len(messages)) if may(at)]
+        at = bisect_left(CAPS, True, key=lambda cap: _size(messages, _capped(caps, places, cap)) <= room)
+        caps = _capped(caps, places, CAPS[min(at, len(CAPS) - 1)])
+        if at < len(CAPS):
+            return [message.text(cap) for message, cap in zip(messages, caps, strict=True)]
     return _without_middle([message.text(CAPS[-1]) for message in messages], len(kept), room)
 
 
@@ -38,6 +40,14 @@ def _opening(messages: Sequence[Shown]) -> range:
     """Places of the instructions and the first user message."""
     first = next((at for at, message in enumerate(messages) if message.role == "user"), -1)
     return range(first + 1)
+
+
+def _capped(caps: Sequence[int | None], places: Sequence[int], cap: int) -> list[int | None]:
+    """The caps with a new one in these places."""
+    new = list(caps)
+    for at in places:
+        new[at] = cap
+    return new
 
 
 def _size(messages: Sequence[Shown], caps: Sequence[int | None]) -> int:

@@ -125,9 +125,9 @@ def test_a_log_gets_a_line_every_ten_seconds(clock: Clock) -> None:
     pause, line, end = stream.getvalue().splitlines()
     assert pause == "augment: paused 30 s: rate_limited"
     assert "/5,000 turns (19" in line
-    assert "$1.50 of $20.00, " in line
+    assert "paused 20 s: rate_limited, $1.50 of $20.00, " in line
     assert " turns/s, 40 s left, 2/64 in flight, 1.2M tokens in, 5.6k out, " in line
-    assert "rejects 6 (b 2, a 1, c 1, d 1, ...), paused 20 s: rate_limited" in line
+    assert "rejects 6 (b 2, a 1, c 1, d 1, ...)" in line
     assert end.startswith("augment: 1,000/5,000 turns (20.0%)")
     assert end.endswith("; incomplete")
 
