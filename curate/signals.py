@@ -70,6 +70,12 @@ def signals_later() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+def arrived(number: int) -> KeyboardInterrupt:
+    """The error to raise for a signal that the caller has handled itself, once it has kept what is done."""
+    _came.append(number)
+    return KeyboardInterrupt()
+
+
 def stopped_by(error: BaseException) -> int | None:
     """The signal that ended a command with this error; None if it was none.
 

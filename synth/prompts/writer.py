@@ -88,7 +88,7 @@ class PromptWriter:
             texts = [shown.text() for shown in numbered]
         else:
             texts = fitted(numbered, room, recent=0)
-        return Prompt(system, (self._head, "\n\n".join(texts), last))
+        return Prompt(system, (self._head, "\n\n".join(texts), last), answers=len(indices))
 
     def _group(self) -> None:
         """Gather the messages into parts that end where a turn of the agent begins."""

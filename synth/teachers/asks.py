@@ -18,10 +18,12 @@ class Prompt:
         system: instructions; the same for all asks of a run.
         parts: blocks of the one user message, joined by a blank line. All but the last are the prefix that later asks
             of the same trajectory begin with, so that a server can cache it.
+        answers: thoughts that are asked for; the answer may be so many times as long.
     """
 
     system: str
     parts: tuple[str, ...]
+    answers: int = 1
 
 
 @dataclass(frozen=True, slots=True)

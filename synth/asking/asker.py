@@ -1,0 +1,294 @@
+"""One ask, safely: a slot, money set aside, a durable note that it leaves, the call, a durable note of what came.
+
+What was sent and not answered counts at its worst case for ever, so no crash and no lost answer can carry a run past
+its budget.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import astuple, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from curate.errors import CacheRLError
+from synth.asking.pacing import TOO_MUCH, Pacer, TeacherDown
+from synth.money import dollars
+from synth.teachers.asks import Ask, Reply
+
+if TYPE_CHECKING:
+    from synth.journal.folder import Journal
+    from synth.ledger import Ledger
+    from synth.prices import Price
+    from synth.progress import RunProgress
+    from synth.teachers.asks import Api
+
+DRAIN_SECONDS = 20.0
+"""How long answers that are on their way are waited for when a run stops; Slurm kills after 30 s by default."""
+
+Records = Sequence[dict[str, Any]]
+
+
+class RunStopped(CacheRLError):
+    """The run cannot go on now; what is done is kept, and the same command goes on from there."""
+
+    exit_code = 3
+
+
+@dataclass(frozen=True)
+class Purse:
+    """Money as the asker needs it: `worst` and `cost` in nano-dollars."""
+
+    ledger: Ledger
+    price: Price
+    max_tokens: int
+
+    def worst(self, ask: Ask, size: int, answers: int = 1) -> int:
+        """The most that one try of an ask can cost."""
+        return self.price.worst(size, self.max_tokens * answers)
+
+    def cost(self, reply: Reply, worst: int) -> int:
+        """What a reply cost, as far as it is known."""
+        if reply.usage is not None and reply.billed == "usage":
+            return self.price.cost(reply.usage)
+        return 0 if reply.billed == "nothing" else worst
+
+
+class Asker:
+    """Sends asks, many at once, each paid for once.
+
+    Args:
+        api: the teacher.
+        journal: where everything is noted.
+        purse: what may be spent.
+        pacer: how fast.
+        progress: what the person sees.
+        max_tries: of one ask, apart from those that the server turned away as too many.
+    """
+
+    def __init__(
+        self, api: Api, journal: Journal, purse: Purse, pacer: Pacer, progress: RunProgress, max_tries: int
+    ) -> None:
+        self.stopped: RunStopped | None = None
+        self._api = api
+        self._journal = journal
+        self._purse = purse
+        self._pacer = pacer
+        self._progress = progress
+        self._max_tries = max_tries
+        self._flying: set[asyncio.Task[Any]] = set()
+        self._idle: set[asyncio.Task[Any]] = set()
+        self._asking: dict[str, asyncio.Future[None]] = {}
+        self._settled = asyncio.Event()
+        self._numbers = itertools.count()
+        self._deadline: float | None = None
+        self._run = f"{time.time_ns():x}{os.getpid():x}"
+
+    async def run(self, workers: Iterable[Callable[[], Any]]) -> None:
+        """Run workers (coroutine functions that call `ask`) until all are done, or the run is stopped.
+
+        Raises:
+            RunStopped: if `stop` was called; answers that were on their way have been noted.
+        """
+        tasks = [asyncio.ensure_future(worker()) for worker in workers]
+        self._idle = set(tasks)
+        try:
+            await self._watch(tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        if self.stopped is not None:
+            raise self.stopped
+
+    async def _watch(self, tasks: list[asyncio.Task[Any]]) -> None:
+        left = set(tasks)
+        while left:
+            done, left = await asyncio.wait(left, timeout=1.0, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                if not task.cancelled() and (error := task.exception()) is not None:
+                    if not isinstance(error, RunStopped):
+                        raise error
+                    self.stop(error)
+            if self._deadline is not None and time.monotonic() >= self._deadline:
+                return
+
+    def stop(self, why: RunStopped) -> None:
+        """Send nothing more; answers that are on their way are still noted."""
+        if self.stopped is not None:
+            return
+        self.stopped = why
+        self._deadline = time.monotonic() + DRAIN_SECONDS
+        for task in self._idle - self._flying:
+            task.cancel()
+
+    def abandon(self) -> None:
+        """Wait no longer for answers that are on their way; they count at their worst case."""
+        self._deadline = 0.0
+
+    async def note(self, records: Records) -> None:
+        """Journal records that came of no ask."""
+        if records:
+            await self._journal.write(*records)
+
+    async def ask(self, ask: Ask, answers: int, decide: Callable[[dict[str, Any]], Records]) -> None:
+        """Send an ask until there is an answer that stands, or none can be had.
+
+        Args:
+            ask: what to send. If another worker is sending the same, this one waits for its answer instead, and
+                nothing is decided here: look into the journal.
+            answers: thoughts that are asked for.
+            decide: given the reply's record, returns further records to be written with it.
+        """
+        if (other := self._asking.get(ask.key)) is not None:
+            await other
+            return
+        done = self._asking[ask.key] = asyncio.get_running_loop().create_future()
+        try:
+            await self._until_answered(ask, answers, decide)
+        finally:
+            del self._asking[ask.key]
+            done.set_result(None)
+
+    async def _until_answered(self, ask: Ask, answers: int, decide: Callable[[dict[str, Any]], Records]) -> None:
+        tries = 0
+        while True:
+            sent_at = self._pacer.now()
+            last = tries + 1 >= self._max_tries
+            reply = await self._once(ask, answers, lambda reply, last=last: _stands(reply, last), decide)
+            if reply.kind != "again":
+                return
+            self._progress.retried(reply.code)
+            self._note_failure(reply, sent_at)
+            tries += reply.code not in TOO_MUCH or reply.code == "timeout"
+            if _stands(reply, last):
+                return
+            await asyncio.sleep(self._pacer.backoff(tries) if tries else 0)
+
+    def _note_failure(self, reply: Reply, sent_at: float) -> None:
+        before = self._pacer.paused_until
+        try:
+            self._pacer.failed(reply, sent_at)
+        except TeacherDown as error:
+            raise RunStopped(f"{self._api.name}: {error}; what is done is kept: run the same command again") from error
+        if self._pacer.paused_until > before:
+            self._progress.paused(self._pacer.paused_until - self._pacer.now(), reply.code)
+        self._progress.concurrency(self._pacer.allowed)
+
+    async def _once(
+        self,
+        ask: Ask,
+        answers: int,
+        stands: Callable[[Reply], bool],
+        decide: Callable[[dict[str, Any]], Records],
+    ) -> Reply:
+        """One try, noted before and after."""
+        task = asyncio.current_task()
+        assert task is not None
+        async with self._pacer.slot():
+            if self.stopped is not None:
+                raise self.stopped
+            worst = self._purse.worst(ask, _size(ask), answers)
+            await self._set_aside(worst)
+            self._flying.add(task)
+            try:
+                return await self._send(ask, worst, stands, decide)
+            finally:
+                self._flying.discard(task)
+
+    async def _send(
+        self,
+        ask: Ask,
+        worst: int,
+        stands: Callable[[Reply], bool],
+        decide: Callable[[dict[str, Any]], Records],
+    ) -> Reply:
+        name = f"{self._run}-{next(self._numbers)}"
+        sent = {"t": "sent", "id": name, "key": ask.key, "usd": dollars(worst), "at": _now()}
+        await self._journal.write(sent)
+        self._progress.sent()
+        reply = await self._api.call(ask)
+        cost = self._purse.cost(reply, worst)
+        self._purse.ledger.settle(worst, cost)
+        self._settled.set()
+        record = reply_record(name, ask.key, reply, cost)
+        more = decide(record) if stands(reply) else ()
+        await self._journal.write(record, *more)
+        self._progress.settled(reply.usage, dollars(self._purse.ledger.total))
+        if reply.kind == "run":
+            raise RunStopped(
+                f"{self._api.name} refuses all requests: {reply.code}"
+                f"{f' ({reply.detail})' if reply.detail else ''}; what is done is kept: mend that, and run the same "
+                "command again"
+            )
+        if reply.kind != "again":
+            self._pacer.succeeded()
+            self._progress.concurrency(self._pacer.allowed)
+        return reply
+
+    async def _set_aside(self, worst: int) -> None:
+        """Set money aside, waiting for others to settle where that may make room.
+
+        Raises:
+            RunStopped: if it can never fit.
+        """
+        ledger = self._purse.ledger
+        while not ledger.reserve(worst):
+            if not self._flying or not ledger.can_fit(worst):
+                raise RunStopped(
+                    f"the budget of ${dollars(ledger.cap or 0):,.2f} is used up: ${dollars(ledger.total):,.4f} are "
+                    f"spent or may have been, and the next request may cost ${dollars(worst):,.4f}; what is done is "
+                    "kept: run again with a larger --budget-usd, or with --accept-partial"
+                )
+            self._settled.clear()
+            await self._settled.wait()
+
+
+def reply_record(name: str, key: str, reply: Reply, cost: int) -> dict[str, Any]:
+    """The journal's record of a reply; `name` is the attempt's id or the batch's tag, cost in nano-dollars."""
+    return {
+        "t": "reply",
+        "id": name,
+        "key": key,
+        "kind": reply.kind,
+        "code": reply.code,
+        "text": reply.text,
+        "usage": None if reply.usage is None else list(astuple(reply.usage)),
+        "usd": dollars(cost),
+        "model": reply.model,
+        "finish": reply.finish,
+        "request_id": reply.request_id,
+        "detail": reply.detail,
+        "at": _now(),
+    }
+
+
+def _stands(reply: Reply, last: bool) -> bool:
+    """Whether nothing more is tried after this reply."""
+    return reply.kind in ("ok", "poor", "item") or (reply.kind == "again" and last and reply.code not in _PRESSED)
+
+
+_PRESSED = TOO_MUCH - {"timeout"}
+
+
+def _size(ask: Ask) -> int:
+    """Bytes of the texts that are sent; JSON's own marks and names are few beside them."""
+    return sum(_text_bytes(value) for value in ask.body.values())
+
+
+def _text_bytes(value: Any) -> int:
+    if isinstance(value, str):
+        return len(value) if value.isascii() else len(value.encode("utf-8", "surrogatepass"))
+    if isinstance(value, dict):
+        return sum(_text_bytes(item) for item in value.values())
+    if isinstance(value, list):
+        return sum(map(_text_bytes, value))
+    return 0
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

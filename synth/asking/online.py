@@ -1,0 +1,120 @@
+"""Ask for all open turns of a set, many trajectories at once, each trajectory's turns in their order.
+
+A worker takes one trajectory after the other, so memory holds as many as there are workers, and a server that caches
+prefixes sees the next turn of a dialogue right after the last.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from curate.signals import arrived
+from synth.asking.asker import Asker, RunStopped
+from synth.asking.turns import OpenTurn, RowAsks
+from synth.progress import RunProgress
+
+SPARE_WORKERS = 8
+"""Workers beyond the concurrency, which prepare requests while the others wait for answers."""
+TICK_SECONDS = 1.0
+
+
+async def ask_online(rows: Iterable[RowAsks], asker: Asker, progress: RunProgress, concurrency: int) -> None:
+    """Ask until every turn is decided. SIGINT and SIGTERM stop it: answers on their way are noted first.
+
+    Raises:
+        RunStopped: if the run cannot go on now: money, key, quota, server.
+        KeyboardInterrupt: when a signal has stopped it.
+    """
+    left = iter(rows)
+
+    async def worker() -> None:
+        for asks in left:
+            await _ask_row(asks, asker, progress)
+            await asyncio.sleep(0)  # a row that stood in the journal has let nobody else run
+
+    ticking = asyncio.ensure_future(_tick(progress))
+    came: list[int] = []
+
+    def stop(number: int) -> None:
+        came.append(number)
+        asker.stop(RunStopped("stopped by a signal"))
+        if len(came) > 1:
+            asker.abandon()
+
+    try:
+        with _signals_to(stop):
+            await asker.run([worker] * (concurrency + SPARE_WORKERS))
+    except RunStopped:
+        if came:
+            raise arrived(came[0]) from None
+        raise
+    finally:
+        ticking.cancel()
+        with suppress(asyncio.CancelledError):
+            await ticking
+
+
+async def _ask_row(asks: RowAsks, asker: Asker, progress: RunProgress) -> None:
+    for index in asks.indices:
+        turn = asks.open(index)
+        await asker.note(turn.pending())
+        while turn.ask is not None:
+            await _ask_turn(turn, asker, progress)
+            if turn.outcome is None:
+                turn = asks.open(index) if turn.missed else turn
+        count(turn, progress)
+
+
+async def _ask_turn(turn: OpenTurn, asker: Asker, progress: RunProgress) -> None:
+    """Send what the turn asks next; sets `missed` if another turn's equal ask was answered instead."""
+    assert turn.ask is not None
+    answered = False
+
+    def decide(reply: dict[str, Any]) -> list[dict[str, Any]]:
+        nonlocal answered
+        answered = True
+        records = turn.take(reply)
+        progress.rejected(turn.last_codes)
+        return records
+
+    await asker.ask(turn.ask, turn.answers, decide)
+    turn.missed = not answered
+
+
+def count(turn: OpenTurn, progress: RunProgress) -> None:
+    """Count a decided turn."""
+    assert turn.outcome is not None
+    if turn.outcome.text is None:
+        progress.tombstone(known=turn.known)
+    else:
+        progress.accepted(known=turn.known)
+
+
+async def _tick(progress: RunProgress) -> None:
+    while True:
+        await asyncio.sleep(TICK_SECONDS)
+        progress.tick()
+
+
+@contextmanager
+def _signals_to(stop: Callable[[int], None]) -> Iterator[None]:
+    """Give SIGINT and SIGTERM to a callback of the running loop; handlers that a program has set itself stay."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: handler for number, handler in before.items() if handler is not signal.SIG_IGN}
+    for number in before:
+        loop.add_signal_handler(number, stop, int(number))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            loop.remove_signal_handler(number)
+            signal.signal(number, handler)
