@@ -1,29 +1,48 @@
-"""From a curated folder to an augmented one: row by row, each trajectory's thoughts journaled before they are used."""
+"""From a curated folder to an augmented one: a model teacher is asked first, then every row is written with its why."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, cast
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from typing import Any
 
-from curate.canonical import canonical_json, hash128
-from curate.env import DEFAULT_RULES, EnvRules, env_rules
-from curate.errors import UsageError
+from curate import __version__
+from curate.canonical import hash128
+from curate.engine import Engine, LocalEngine, engine_of
+from curate.env import EnvRules, env_rules
 from curate.folder import DatasetFolder, FolderWriter, folder_input
-from curate.manifest import Manifest
+from curate.manifest import MANIFEST, Manifest, sha256_file
 from curate.progress import track
 from curate.schema import TRAJECTORY
-from curate.trajectory import Trajectory
 from curate.turns import TURN_RULE_VERSION
-from synth.augment_report import Tally, build_report
-from synth.journal import Journal
-from synth.teachers import Teacher, Thought, make_teacher, turn_view
-from synth.turn_rule import Bounds, Turn, plan_turns, with_thoughts
+from synth.augment_report import build_report, counts
+from synth.augmenting import Augmenter, parts, read_part
+from synth.checks.row import CHECKS_VERSION
+from synth.checks.templating import Templating
+from synth.settings import AugmentSettings
+from synth.tally import WRITTEN, Tally
+from synth.thoughts import OfflineThoughts, Thoughts
 
-if TYPE_CHECKING:
-    from synth.augment import AugmentSettings
 
-JOURNAL = "thoughts.jsonl"
+@dataclass(frozen=True)
+class Source:
+    """The folder that is read, and what is known of its envs."""
+
+    folder: DatasetFolder
+    rules: Mapping[str, EnvRules]
+
+    @classmethod
+    def open(cls, settings: AugmentSettings) -> Source:
+        """Open the folder of the settings.
+
+        Raises:
+            UsageError: if it is missing or of another kind.
+            FolderError: if it does not match its manifest.
+        """
+        folder = DatasetFolder.open(settings.folder, kinds=("curated",))
+        rules = env_rules(folder.manifest.settings.get("env_rules") or {}, f"{settings.folder}: env_rules")
+        return cls(folder, rules)
 
 
 def augment(settings: AugmentSettings) -> DatasetFolder:
@@ -32,78 +51,86 @@ def augment(settings: AugmentSettings) -> DatasetFolder:
     Raises:
         UsageError: for a wrong setting, a missing folder or one of another kind, an OUT that stands there.
         FolderError: if the folder does not match its manifest.
+        RunStopped: if a model teacher cannot be asked now; what it said is kept.
         UpToDate: if OUT holds the result of the same settings and input.
     """
-    _check(settings.bounds)
-    folder = DatasetFolder.open(settings.folder, kinds=("curated",))
-    teacher = make_teacher(settings.teacher)
-    rules = env_rules(folder.manifest.settings.get("env_rules") or {}, f"{settings.folder}: env_rules")
-    manifest = Manifest(
+    settings.check()
+    source = Source.open(settings)
+    if settings.teacher == "offline":
+        from synth.teachers.offline import OfflineTeacher
+
+        thoughts = OfflineThoughts(settings.checks)
+        return _write(settings, source, thoughts, {"prompt_version": OfflineTeacher.prompt_version})
+    from synth.asking.run import asked_thoughts
+
+    with asked_thoughts(settings, source) as (thoughts, named):
+        return _write(settings, source, thoughts, named)
+
+
+def manifest_of(settings: AugmentSettings, source: Source, teacher: str, named: Mapping[str, Any]) -> Manifest:
+    """The manifest of an augmented folder, without its tables."""
+    return Manifest(
         kind="augmented",
         command="synth.augment",
         settings={
-            "teacher": teacher.name,
-            "prompt_version": teacher.prompt_version,
+            "teacher": teacher,
+            **named,
             "turn_rule_version": TURN_RULE_VERSION,
+            "checks_version": CHECKS_VERSION,
             "recorded": settings.recorded,
-            "bounds": asdict(settings.bounds),
+            "checks": asdict(settings.checks),
         },
-        inputs=[folder_input(folder)],
+        inputs=[folder_input(source.folder)],
     )
-    tally = Tally()
-    reads = [settings.folder, settings.config]
-    with FolderWriter(settings.out, manifest, overwrite=settings.overwrite, reads=reads) as writer:
-        with Journal(writer.journal / JOURNAL) as journal:
-            rows = augmented_rows(folder, settings, teacher, rules, journal, tally)
-            writer.table("trajectories", TRAJECTORY).write(cast(Iterator[Mapping[str, Any]], rows))
-        writer.count(**tally.counts())
-        writer.add_report(build_report(tally, teacher.name))
+
+
+def _write(
+    settings: AugmentSettings, source: Source, thoughts: Thoughts, named: Mapping[str, Any]
+) -> DatasetFolder:
+    manifest = manifest_of(settings, source, thoughts.name, named)
+    reads = [settings.folder, settings.config, settings.money.prices]
+    task = Augmenter(thoughts, source.rules, settings.recorded, settings.checks)
+    with ExitStack() as stack:
+        writer = stack.enter_context(
+            FolderWriter(settings.out, manifest, overwrite=settings.overwrite, reads=reads)
+        )
+        engine = stack.enter_context(_engine(settings, thoughts))
+        engine.reach(writer.journal)
+        name = _part_name(source, manifest)
+        tally, alike = Tally(), Templating(settings.checks)
+        table = writer.table("trajectories", TRAJECTORY)
+        jobs = parts(source.folder, writer.journal, name)
+        for path in _tracked(engine.map(task, jobs), source.folder):
+            rows, counted = read_part(path)
+            table.write_table(rows)
+            tally.merge(counted)
+            alike.add_all(_written_texts(rows))
+        result = alike.result()
+        writer.count(**counts(tally, result))
+        writer.add_report(build_report(tally, result, thoughts.name, str(named["prompt_version"])))
     return DatasetFolder.open(settings.out)
 
 
-def augmented_rows(
-    folder: DatasetFolder,
-    settings: AugmentSettings,
-    teacher: Teacher,
-    rules: Mapping[str, EnvRules],
-    journal: Journal,
-    tally: Tally,
-) -> Iterator[Trajectory]:
-    """The rows with their thoughts, one at a time, counted in `tally`."""
-    named = (teacher.name, teacher.prompt_version, teacher.origin)
-    total = folder.manifest.rows("trajectories")
-    for read in track(folder.rows("trajectories"), "augment", total=total, unit="trajectory"):
-        row = cast(Trajectory, read)
-        turns = plan_turns(row, settings.recorded)
-        thoughts = _journaled(row, turns, teacher, rules.get(row["env_id"], DEFAULT_RULES), journal)
-        texts = {index: thought.text for index, thought in thoughts.items()}
-        row = with_thoughts(row, turns, texts, settings.bounds, named)
-        tally.add(row, thoughts)
-        yield row
+def _engine(settings: AugmentSettings, thoughts: Thoughts) -> Engine:
+    """Where rows are augmented; the journal of a model teacher is open in this process alone."""
+    return engine_of(settings.run) if isinstance(thoughts, OfflineThoughts) else LocalEngine(1)
 
 
-def write_thoughts(row: Trajectory, turns: list[Turn], teacher: Teacher, rules: EnvRules) -> dict[int, Thought]:
-    """What the teacher writes for the turns that need a thought; each is shown only what came before it."""
-    asked = [turn.message_index for turn in turns if turn.origin == "teacher"]
-    written = {index: teacher.write(turn_view(row, index, rules)) for index in asked}
-    return {index: thought for index, thought in written.items() if thought is not None}
+def _part_name(source: Source, manifest: Manifest) -> str:
+    """Name of the run's parts: an interrupted run goes on with those of the same settings and input."""
+    rows = sha256_file(source.folder.path / MANIFEST)
+    return hash128(__version__, rows, manifest.identity)
 
 
-def _journaled(
-    row: Trajectory, turns: list[Turn], teacher: Teacher, rules: EnvRules, journal: Journal
-) -> dict[int, Thought]:
-    """The thoughts of a trajectory, from the journal where an earlier run wrote them."""
-    asked = [str(turn.message_index) for turn in turns if turn.origin == "teacher"]
-    seen = (row["trajectory_id"], row["content_hash"], row["tools"], canonical_json(asdict(rules)), ",".join(asked))
-    key = hash128(*seen, teacher.name, teacher.prompt_version, TURN_RULE_VERSION)
-    record = journal.get(key)
-    if record is not None:
-        return {int(index): Thought(text, tuple(sources)) for index, (text, sources) in record["thoughts"].items()}
-    thoughts = write_thoughts(row, turns, teacher, rules)
-    journal.add(key, {"thoughts": {str(index): [t.text, list(t.sources)] for index, t in thoughts.items()}})
-    return thoughts
+def _tracked(paths: Iterator[str], folder: DatasetFolder) -> Iterator[str]:
+    total = sum(1 for _ in parts(folder, folder.path, ""))
+    return track(paths, "augment", total=total, unit="part")
 
 
-def _check(bounds: Bounds) -> None:
-    if not 0 <= bounds.min_chars <= bounds.max_chars:
-        raise UsageError(f"--min-chars {bounds.min_chars} must be between 0 and --max-chars {bounds.max_chars}")
+def _written_texts(table: Any) -> Iterator[str]:
+    """The thoughts that a teacher wrote, in the rows of a table."""
+    for thinking, messages in zip(table["thinking"].to_pylist(), table["messages"], strict=True):
+        wanted = [entry["message_index"] for entry in thinking if entry["origin"] in WRITTEN]
+        texts = messages.values.field("reasoning_content") if wanted else None
+        for index in wanted:
+            yield texts[index].as_py()

@@ -8,8 +8,9 @@ from typing import Literal
 
 import tyro
 
+from curate.errors import UsageError
 from curate.settings import RunSettings
-from synth.checks.settings import CheckSettings
+from synth.checks.settings import FUTURE, CheckSettings
 from synth.turn_rule import Recorded
 
 
@@ -151,3 +152,65 @@ class AugmentSettings:
     run: RunSettings = field(default_factory=RunSettings)
     overwrite: bool = False
     config: Path | None = None
+
+    @property
+    def journal(self) -> Path:
+        """The folder of what a model teacher says."""
+        return self.keep.journal or self.out.with_name(f"{self.out.name}.thoughts")
+
+    def check(self) -> None:
+        """Refuse settings that cannot be right, or say nothing together.
+
+        Raises:
+            UsageError: naming the flag.
+        """
+        self.checks.check()
+        self.run.check()
+        _check_teacher(self)
+        _check_amounts(self)
+
+
+def _check_teacher(settings: AugmentSettings) -> None:
+    if settings.teacher == "offline":
+        asking = {
+            "--base-url": settings.model.base_url,
+            "--budget-usd": settings.money.budget_usd,
+            "--dry-run": settings.money.dry_run,
+            "--limit": settings.money.limit,
+            "--batch": settings.batches.batch,
+            "--cancel-batches": settings.batches.cancel_batches,
+            "--journal": settings.keep.journal,
+        }
+        for flag, value in asking.items():
+            if value:
+                raise UsageError(f"{flag} says nothing with --teacher offline, which asks no model and costs nothing")
+        return
+    if settings.model.per == "trajectory" and (skipped := sorted(set(settings.checks.skip) & set(FUTURE))):
+        raise UsageError(
+            f"--per trajectory shows the teacher what comes later, so --skip {skipped[0]} cannot be: the hindsight "
+            "checks are always on then"
+        )
+    if settings.run.engine == "ray" and (settings.batches.batch or settings.model.base_url is None):
+        raise UsageError(
+            "--engine ray asks self-hosted teachers (--base-url, without --batch); for a vendor's API one process is "
+            "enough: leave it out"
+        )
+
+
+def _check_amounts(settings: AugmentSettings) -> None:
+    least = {
+        "--concurrency": (settings.pace.concurrency, 1),
+        "--timeout-s": (settings.pace.timeout_s, 0.001),
+        "--max-wait-s": (settings.pace.max_wait_s, 0),
+        "--max-tries": (settings.pace.max_tries, 1),
+        "--give-up-s": (settings.pace.give_up_s, 0),
+        "--max-tokens": (settings.model.max_tokens, 16),
+        "--max-prompt-chars": (settings.model.max_prompt_chars, 10_000),
+        "--poll-s": (settings.batches.poll_s, 0.01),
+        "--max-open": (settings.batches.max_open, 1),
+        "--limit": (settings.money.limit, 1),
+        "--budget-usd": (settings.money.budget_usd, 0),
+    }
+    for flag, (value, bound) in least.items():
+        if value is not None and not value >= bound:
+            raise UsageError(f"{flag} must be at least {bound:g}, not {value:g}")

@@ -6,7 +6,6 @@ a teacher. Calls, results and users' messages are never touched.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
@@ -21,20 +20,35 @@ THINK_TOOL = "think_tool"
 NOT_TRAINED = "not_trained"
 """Stands in `checks_failed` where a turn without a thought was not trained on in the first place."""
 
-_MARKUP = re.compile(r"</?(?:think|tool_call|tool_response)\b|<\|im_|\ufffd", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """How long a written thought may be.
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What came of asking a teacher for one turn's thought.
 
     Attributes:
-        min_chars: shorter thoughts are refused.
-        max_chars: longer thoughts are refused.
+        text: the thought; None where there is none that can be used.
+        codes: why there is none.
+        version: of the prompt that it answers.
+        tried: codes that each attempt failed, in order; empty for the one that was accepted.
+        sources: where each argument of the turn's calls was found, from the offline teacher.
+        tokens: (in, out) of all attempts.
+        usd: of all attempts.
+        model: that the server named.
+        at: day of the last answer, ISO.
     """
 
-    min_chars: int = 40
-    max_chars: int = 4000
+    text: str | None
+    codes: tuple[str, ...] = ()
+    version: str | None = None
+    tried: tuple[tuple[str, ...], ...] = ()
+    sources: tuple[str, ...] = ()
+    tokens: tuple[int, int] = (0, 0)
+    usd: float = 0.0
+    model: str | None = None
+    at: str | None = None
+
+
+NOT_ASKED = Written(None, ("not_asked",))
+"""Of a turn that no teacher was asked about, or not in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,39 +101,23 @@ def _plan(index: int, message: Message, recorded: Recorded) -> Turn:
     return Turn(index, kind, "teacher")
 
 
-def refused(thought: str | None, bounds: Bounds) -> list[str]:
-    """The checks that a written thought fails: missing, too short or long, markup that a chat template would read."""
-    if thought is None or not thought.strip():
-        return ["no_thought"]
-    failed = []
-    if len(thought) < bounds.min_chars:
-        failed.append("too_short")
-    if len(thought) > bounds.max_chars:
-        failed.append("too_long")
-    if _MARKUP.search(thought):
-        failed.append("markup")
-    return failed
-
-
 def with_thoughts(
     row: Trajectory,
     turns: Sequence[Turn],
-    thoughts: Mapping[int, str | None],
-    bounds: Bounds,
-    teacher: tuple[str, str, Origin],
+    written: Mapping[int, Written],
+    teacher: tuple[str, Origin],
 ) -> Trajectory:
     """The row with every turn's thought in place, its `thinking` entries and its content_hash brought up to date.
 
     Args:
         row: changed in place.
         turns: from `plan_turns`.
-        thoughts: message index -> what the teacher wrote.
-        bounds: of written thoughts.
-        teacher: name, prompt version and origin of written thoughts.
+        written: message index -> what the teacher wrote.
+        teacher: its name, and the origin of what it writes.
     """
     recorded = {entry["message_index"]: entry for entry in row["thinking"]}
     entries: list[Thinking] = []
-    name, version, written = teacher
+    name, origin_written = teacher
     for turn in turns:
         old = recorded.get(turn.message_index)
         if turn.origin == "recorded" and turn.by is None:
@@ -129,15 +127,15 @@ def with_thoughts(
         thought, origin = turn.thought, turn.origin
         by: tuple[str | None, str | None] = (turn.by, None)
         if turn.origin == "teacher":
-            thought, by = thoughts.get(turn.message_index), (name, version)
-            failed = refused(thought, bounds)
-            origin = "none" if failed else written
+            given = written.get(turn.message_index, NOT_ASKED)
+            thought, failed, by = given.text, list(given.codes), (name, given.version)
+            origin = "none" if thought is None else origin_written
         entry = _entry(row, replace(turn, origin=origin), *by)
         entry["checks_failed"] = failed
         if old is not None and old["original"] is not None:
             entries.append(old)
         entries.append(entry)
-        _apply(row["messages"][turn.message_index], entry, None if failed else thought)
+        _apply(row["messages"][turn.message_index], entry, thought)
     row["thinking"] = entries
     return rehash(row)
 
