@@ -14,12 +14,12 @@ from pathlib import Path
 from curate.errors import UsageError
 
 _WRITING_FAILED = {
-    errno.ENOSPC: "free space on that disk, or choose an --out on another one",
-    errno.EDQUOT: "your share of that disk is used up: free some of it, or choose an --out on another one",
-    errno.EFBIG: "files may not grow so large: raise the limit (ulimit -f), or choose an --out on another file system",
-    errno.EROFS: "choose an --out where you may write",
-    errno.EACCES: "choose an --out where you may write, or change the rights of the folder",
-    errno.EPERM: "choose an --out where you may write, or change the rights of the folder",
+    errno.ENOSPC: "free space on that disk, or choose {flag} on another one",
+    errno.EDQUOT: "your share of that disk is used up: free some of it, or choose {flag} on another one",
+    errno.EFBIG: "files may not grow so large: raise the limit (ulimit -f), or choose {flag} on another file system",
+    errno.EROFS: "choose {flag} where you may write",
+    errno.EACCES: "choose {flag} where you may write, or change the rights of the folder",
+    errno.EPERM: "choose {flag} where you may write, or change the rights of the folder",
 }
 _NAMELESS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)  # come from writing, whatever file it was
 _AT_FDCWD = -100
@@ -47,12 +47,13 @@ def write_file(path: Path, data: bytes) -> None:
 
 
 @contextmanager
-def writing(out: Path, *parts: Path) -> Iterator[None]:
+def writing(out: Path, *parts: Path, flag: str = "an --out") -> Iterator[None]:
     """Name the output and the remedy where the system refuses a write, which it often does without a path.
 
     Args:
         out: what is being written.
         parts: the files and folders beside it that belong to the writing.
+        flag: what says where it is written, with its article.
 
     Raises:
         UsageError: for a full disk, a file too large, missing rights.
@@ -64,6 +65,7 @@ def writing(out: Path, *parts: Path) -> Iterator[None]:
         if remedy is None or not _concerns(error, (out, *parts)):
             raise
         reason = os.strerror(error.errno or 0)
+        remedy = remedy.format(flag=flag)
         raise UsageError(f"{out} cannot be written: {reason}; {remedy}, then run the same command again") from error
 
 
@@ -99,13 +101,18 @@ def recover_folder(out: Path) -> None:
 
 
 @contextmanager
-def exclusive(lock: Path, what: str) -> Iterator[None]:
+def exclusive(lock: Path, what: str, flag: str = "--out") -> Iterator[None]:
     """Hold the lock file, or say that another run does; the kernel frees it when the process dies.
+
+    Args:
+        lock: the file.
+        what: what it guards, in words.
+        flag: what says where that is.
 
     Raises:
         UsageError: if another process holds it.
     """
-    busy = f"another run is writing {what}; wait for it, or choose another --out"
+    busy = f"another run is writing {what}; wait for it, or choose another {flag}"
     try:
         handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except FileNotFoundError as error:
