@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -13,7 +15,7 @@ from curate.normal_words import values_of
 from curate.trajectory import ToolCall
 from synth.checks.values import ThoughtText
 from synth.checks.words import words_of
-from synth.names import singular
+from synth.names import singular, tool_words
 
 MAX_CALLS = 20
 """Calls of one turn that are looked at."""
@@ -25,13 +27,13 @@ _COMMON = frozenset(
 )
 """Words that a thought may hold whatever it leads to."""
 _SYNONYMS = (
-    "modify change update edit switch alter upgrade downgrade set correct adjust replace move",
+    "modify change update edit switch alter upgrade downgrade adjust replace",
     "cancel cancellation drop call-off",
     "return refund bring-back send-back",
     "exchange swap replace trade",
     "book reserve reservation",
-    "transfer hand handoff escalate human pass forward",
-    "send issue give grant compensate certificate",
+    "transfer handoff escalate human",
+    "send grant compensate certificate",
     "search find lookup look locate option options available availability",
     "calculate compute total sum add math amount figure price cost difference",
     "user customer client profile account identify identity authenticate verify",
@@ -45,14 +47,19 @@ _SYNONYMS = (
     "passenger traveler traveller",
     "think thought consider",
 )
-_USE = re.compile(
-    r"\b(?:call|calling|use|using|invoke|invoking|run|running|query|querying|execute|executing|try|trying)"
-    r" (?:the |a |an )?(?:tool |function |api )?[`'\"\u201c]?([a-z][a-z0-9]{0,40}(?:[_\-.][a-z0-9]{1,40}){1,12})"
+_NAME = re.compile(r"[a-z][a-z0-9]*(?:[_\-.][a-z0-9]+)*")
+_TO_USE = re.compile(
+    r"(?:call|use|invoke|run|query|execute|try|calling|using|invoking|running|querying|executing|trying)(?: to)?"
+    r"(?: the| a| an)?(?: tool| function| api)?[ `'\"\u201c]{1,3}\Z"
 )
 _ANNOUNCED = re.compile(
     r"\b(?:i'll|i will|i shall|i'm going to|i am going to|i'm|i am|let me|let's|i need to|i should|i must|now i|next i"
     r"|i now|i next|time to|i can now|i go ahead and|then i)\b[^.!?;]{0,20}?\b(?:call|calling|use|using|invoke|invoking"
     r"|run|running|query|querying|execute|executing)\b (?:to )?(?:the |a |an )?([^.!?;]{0,60})"
+)
+_BACKWARD = re.compile(
+    r"\b(?:earlier|already|before|previous(?:ly)?|last|so far|result|output|was|were|had|has|have|did|from|gave|given"
+    r"|returned|showed|shows|shown|says|said|told|found|failed|called|used|tried|ran|lists|listed|instead of|rather than)\b"
 )
 _MACHINERY = re.compile(r"\b(?:tool|function|api|database)\b")
 _LATER = re.compile(r"\b(?:once|after|afterwards|when|before|until|if|unless|then|cannot|can't|not|no|without|later)\b")
@@ -73,7 +80,7 @@ def call_fit(thought: ThoughtText, calls: Sequence[ToolCall], tools: frozenset[s
     names = {call["name"].lower() for call in calls}
     if any(name in thought.lower for name in names):
         return None
-    wrong = next((name for name in _used(thought) if name in tools and name not in names), None)
+    wrong = next((name for name in _decided_for(thought.lower, tools) if name not in names), None)
     if wrong is not None:
         return f"uses {wrong}, the turn calls {calls[0]['name']}"
     if any(_speaks_of(thought, call, rules) for call in calls):
@@ -84,9 +91,9 @@ def call_fit(thought: ThoughtText, calls: Sequence[ToolCall], tools: frozenset[s
 def text_fit(thought: ThoughtText, tools: frozenset[str]) -> str | None:
     """What is wrong with a thought before a text: it announces a call that the turn does not make."""
     text = thought.lower.replace("\u2019", "'")
-    for found in _USE.finditer(text):
-        if found[1] in tools and not _later(text, found.start()):
-            return found[0]
+    named = next(_decided_for(text, tools), None)
+    if named is not None:
+        return f"announces a call of {named}"
     for found in _ANNOUNCED.finditer(text):
         if _MACHINERY.search(found[1]) and not _later(text, found.start()):
             return found[0]
@@ -100,26 +107,46 @@ def _counts(name: str) -> bool:
 
 def _later(text: str, at: int) -> bool:
     """Whether what stands there is put off, or ruled out, by its own sentence."""
-    start = max(text.rfind(mark, max(0, at - 200), at) for mark in ".!?\n")
-    return _LATER.search(text, max(start, at - 200, 0), at + 80) is not None
+    start, end = _sentence(text, at)
+    return _LATER.search(text, start, end) is not None
 
 
-def _used(thought: ThoughtText) -> Iterator[str]:
-    for found in _USE.finditer(thought.lower):
-        yield found[1]
+def _sentence(text: str, at: int) -> tuple[int, int]:
+    """Where the sentence around a place begins and ends, at most 200 characters to either side."""
+    start = max(text.rfind(mark, max(0, at - 200), at) for mark in (". ", "! ", "? ", "\n"))
+    ends = [end for mark in (". ", "! ", "? ", "\n") if (end := text.find(mark, at, at + 200)) >= 0]
+    return max(start, at - 200, 0), min(ends, default=at + 200)
+
+
+def _decided_for(text: str, tools: frozenset[str]) -> Iterator[str]:
+    """Names of tools that a thought (in lower case) decides to call: named, and not as something of the past.
+
+    A name of one plain word ("think") counts only behind "call", "use" and the like.
+    """
+    for found in _NAME.finditer(text):
+        name = found[0]
+        if name not in tools or (
+            name.isalpha() and not _TO_USE.search(text, max(0, found.start() - 40), found.start())
+        ):
+            continue
+        start, end = _sentence(text, found.start())
+        if not (_BACKWARD.search(text, start, end) or _LATER.search(text, start, end)):
+            yield name
 
 
 def _speaks_of(thought: ThoughtText, call: ToolCall, rules: EnvRules) -> bool:
-    verbs, topics = _said_of(call["name"])
-    words = _stems(thought.words)
-    acts = not verbs.isdisjoint(words)
-    about = not topics.isdisjoint(words)
-    if acts and (about or not topics):
+    said = _said_of(call["name"])
+    if any(phrase in thought.lower for phrase in said.phrases):
         return True
-    writes = tool_kind(call["name"], rules)[0] in ("write", "terminal") and bool(verbs)
-    if _has_value(thought, call):
-        return acts or not writes or not (_other_acts(words, verbs) and not about)
-    return about if not writes else acts
+    words = _stems(thought.words)
+    own, acts, about = (not some.isdisjoint(words) for some in (said.verbs, said.acts, said.topics))
+    if acts and (about or own or not said.topics):
+        return True
+    if tool_kind(call["name"], rules)[0] in ("read", "pure"):
+        return about or _has_value(thought, call)
+    if _other_acts(words, said.acts):
+        return False
+    return about or own or (acts and _has_value(thought, call))
 
 
 def _other_acts(words: frozenset[str], verbs: frozenset[str]) -> bool:
@@ -134,32 +161,53 @@ def _has_value(thought: ThoughtText, call: ToolCall) -> bool:
     arguments, _ = parse_arguments(call["arguments"])
     for value in values_of(arguments or {})[:MAX_ARGUMENTS]:
         words = words_of(value[:200])
-        if words and (len(value) > 2 or value.isdigit()) and thought.word_set.issuperset(words):
+        if words and len(value) > 2 and value.lower() not in _TRIVIAL and thought.word_set.issuperset(words):
             return True
     return False
 
 
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """How a tool's call may be spoken of.
+
+    Attributes:
+        phrases: plain words of the name, in a row.
+        verbs: the name's own verbs.
+        acts: these and others for the same.
+        topics: words for what it is about.
+    """
+
+    phrases: tuple[str, ...]
+    verbs: frozenset[str]
+    acts: frozenset[str]
+    topics: frozenset[str]
+
+
 @lru_cache(maxsize=4096)
-def _said_of(name: str) -> tuple[frozenset[str], frozenset[str]]:
-    """(words for what a tool does, words for what it does it with), in the singular, with their synonyms."""
+def _said_of(name: str) -> _Said:
     words = [singular(word) for word in name_words(name)]
-    verbs = {word for word in words if word in READ_VERBS | WRITE_VERBS}
-    if not verbs and words:
-        verbs = {words[0]}
-    reading = not verbs.isdisjoint(READ_VERBS)
+    verbs = frozenset(word for word in words if word in READ_VERBS | WRITE_VERBS) or frozenset(words[:1])
     topics = {word for word in words if word not in verbs and word not in _COMMON}
     topics = topics or {word for word in words if word not in verbs and word in ("user", "agent")}
-    more = _with_synonyms(verbs)
-    return (more | _READING if reading else more), _with_synonyms(topics)
+    acts = _with_synonyms(verbs)
+    plain = tool_words(name)
+    things = (plain.thing,) if " " in plain.thing.removeprefix("the ") else ()
+    return _Said(
+        (plain.action.lower(), *things),
+        verbs,
+        acts if verbs.isdisjoint(READ_VERBS) else acts | _READING,
+        _with_synonyms(topics),
+    )
 
 
+_TRIVIAL = ("yes", "none", "null", "true", "false", "all", "any")
 _READING = frozenset(
     "look lookup check find search get retrieve pull fetch read see view show list open identify verify confirm turn "
     "go learn know load examine review inspect query next need locate figure last".split()
 )
 
 
-def _with_synonyms(words: set[str]) -> frozenset[str]:
+def _with_synonyms(words: AbstractSet[str]) -> frozenset[str]:
     more = set(words)
     for group in _GROUPS:
         if not group.isdisjoint(words):

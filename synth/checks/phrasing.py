@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from synth.names import tool_words
 
-_END = re.compile(r"[.!?\u3002](?=\s|$)|\n+")
+_END = re.compile(r"[.!?;\u3002](?=\s|$)| [\u2013\u2014-] |\n+")
 
 _WORD = re.compile(r"\w+")
 
@@ -46,7 +46,7 @@ _OUTCOME = (
     r"|reveal(?:s|ed)|produced|yielded)"
 )
 _THIS = re.compile(
-    r"\b(?:this|the current|the present) (?:call|step|attempt|lookup|search|query|request|cancellation|booking|update"
+    r"\b(?:this|the current|the present) (?:call|step|attempt|lookup|search|query|cancellation|booking|update"
     r"|change|refund|exchange|return|transfer)\b[^.!?,]{0,40}?\b" + _OUTCOME + r"\b"
     r"|\b(?:result|output|response|outcome) of this (?:call|step|attempt|lookup|search|query)\b[^.!?]{0,30}\b"
     + _OUTCOME

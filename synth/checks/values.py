@@ -26,6 +26,9 @@ _ISO = re.compile(r"(?<!\d)(\d{4})[-/](\d{1,2})[-/](\d{1,2})(?!\d)")
 _MONTH_DAY = re.compile(rf"\b({_MONTH_NAMES})\.? (?:the )?(\d{{1,2}})(?:st|nd|rd|th)?\b(?:,? (\d{{4}})\b)?")
 _DAY_MONTH = re.compile(rf"\b(\d{{1,2}})(?:st|nd|rd|th)? (?:of )?({_MONTH_NAMES})\b(?:,? (\d{{4}})\b)?")
 _SLASHED = re.compile(r"(?<![\d/])(\d{1,2})/(\d{1,2})(?:/(\d{4}|\d\d))?(?![\d/])")
+_CLOCK = re.compile(
+    r"(?<![\d:])(\d{1,2})[:.](\d\d)(?::\d\d)? ?([ap])\.?m\b|(?<![\d:])(\d{1,2}):(\d\d)(?::\d\d)?(?![\d:])"
+)
 _TOKEN = re.compile(r"\w+")
 _QUOTATION = re.compile(
     rf'"([^"\n]{{2,{QUOTED}}})"|\u201c([^\u201d\n]{{2,{QUOTED}}})\u201d|`([^`\n]{{2,{QUOTED}}})`'
@@ -49,7 +52,7 @@ class Value:
     """One value of a thought.
 
     Attributes:
-        kind: number, id, date, address, path, code or quotation.
+        kind: number, id, date, time, address, path, code or quotation.
         text: as it stands in the thought.
         forms: how it may stand in a message.
         loose: forms that are enough to have seen it, and too common to have peeked.
@@ -96,7 +99,8 @@ def values_in(thought: ThoughtText, settings: CheckSettings, years: Sequence[str
         years: that the trajectory speaks of, for dates without one.
     """
     left = MAX_VALUES
-    for source in (_digit_words(thought, settings), _dates(thought, years), _named(thought, settings)):
+    sources = (_digit_words(thought, settings), _dates(thought, years), _times(thought), _named(thought, settings))
+    for source in sources:
         for value in source:
             yield value
             left -= 1
@@ -173,6 +177,20 @@ def days_beside(day: date) -> list[date]:
 
 def _ending(day: int) -> str:
     return "th" if 10 < day < 14 else {1: "st", 2: "nd", 3: "rd"}.get(day % 10, "th")
+
+
+def _times(thought: ThoughtText) -> Iterator[Value]:
+    if ":" not in thought.lower and "m" not in thought.lower:
+        return
+    for found in _CLOCK.finditer(thought.lower):
+        hour, minute = int(found[1] or found[4]), found[2] or found[5]
+        if found[3]:
+            hour = hour % 12 + (12 if found[3] == "p" else 0)
+        half, short = "am" if hour < 12 else "pm", str(hour % 12 or 12)
+        forms = [Form((f"{hour:02}", minute)), Form((short, minute, half)), Form((short, f"{minute}{half}"))]
+        if minute == "00":
+            forms += [Form((short, half)), Form((f"{short}{half}",))]
+        yield Value("time", found[0], tuple(forms))
 
 
 def _named(thought: ThoughtText, settings: CheckSettings) -> Iterator[Value]:
