@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 
-_SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
+_SENTENCE = re.compile(r"\s(?:(?<=[.!?]\s)\s*|(?<=\n)\n*)")
+"""Space behind a sentence, or line breaks; written so that the search can skip to the next space."""
 _GO_AHEAD = re.compile(
     r"\b(?:confirm|proceed|go ahead|would you like me to|shall i|should i|do you want me to|do you agree"
     r"|is (?:this|that) (?:correct|okay|ok|right|fine)|\(?yes(?:/| or )no\)?)\b",
@@ -74,8 +76,10 @@ def sentences(text: str) -> list[str]:
 @lru_cache(maxsize=64)
 def without_courtesies(text: str) -> str:
     """The text without offers of further help and good wishes, on one line."""
-    parts = sentences(text.replace("\u2019", "'"))
-    return " ".join(part for part in parts if not _says(part, _COURTESIES) or _says(part, _WANTED))
+    text = text.replace("\u2019", "'")
+    lowered, parts = text.lower(), sentences(text)
+    cues = [cue for cue in _COURTESIES if cue in lowered]
+    return " ".join(part for part in parts if not _says(part, cues) or _says(part, _WANTED))
 
 
 def questions(text: str) -> list[str]:
@@ -109,6 +113,5 @@ def reports_done(text: str) -> bool:
     return _DONE.search(text) is not None
 
 
-def _says(text: str, cues: tuple[str, ...]) -> bool:
-    lowered = text.lower()
-    return any(cue in lowered for cue in cues)
+def _says(text: str, cues: Sequence[str]) -> bool:
+    return any(map(text.lower().__contains__, cues))

@@ -8,13 +8,15 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
-from curate.canonical import parse_arguments, parse_json
+from curate.canonical import parse_json
 from curate.env import DEFAULT_RULES, EnvRules, ToolKind, tool_kind
 from curate.pairing import pair_calls
 from curate.trajectory import Message, ToolCall
 from curate.turns import compiled, result_failed
-from synth.provenance import ValueIndex, is_trivial
+from synth.provenance import ValueIndex
 from synth.requests import QUOTED, Request, UserWords, read_user
+from synth.value_forms import is_trivial
+from synth.value_places import read_arguments
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +132,8 @@ class Story:
             self.index.add_text("assistant", index, message["content"])
             self.asked = message["content"] if not message["tool_calls"] else self.asked
         for call in message["tool_calls"]:
-            arguments = arguments_of(call)
-            if arguments:
-                self.index.add_tree("call", index, call["name"], arguments)
+            arguments, places = read_arguments(call["arguments"])
+            self.index.add_call(index, call["name"], arguments, places)
             steps[id(call)] = len(self.steps)
             kind = tool_kind(call["name"], self.rules)[0]
             self.steps.append(Step(index, call, arguments, main_value(arguments), kind, False, None, ""))
@@ -159,12 +160,8 @@ def main_value(arguments: dict[str, Any]) -> Any:
 
 def arguments_of(call: ToolCall) -> dict[str, Any]:
     """A call's arguments; empty where they cannot be parsed."""
-    return _parsed_arguments(call["arguments"])
-
-
-@lru_cache(maxsize=64)
-def _parsed_arguments(text: str) -> dict[str, Any]:
-    return parse_arguments(text)[0] or {}
+    arguments: dict[str, Any] = read_arguments(call["arguments"]).value
+    return arguments
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from synth.names import field_words, listed, singular, tool_words
-from synth.provenance import Trace, facts_in, is_trivial, normal
+from synth.provenance import Trace
 from synth.story import Step, Story
+from synth.value_forms import facts_in, is_trivial, normal
 from synth.wording import Voice, plain, quote, shown
 
 STATUS = frozenset("status state result outcome availability eligible eligibility stage phase".split())

@@ -7,11 +7,11 @@ from typing import Any
 
 from curate.env import name_words
 from synth.names import field_words, listed, tool_words
-from synth.provenance import facts_in, leaves
 from synth.replies import questions, seeks_yes, sentences, without_courtesies
 from synth.requests import QUOTED, Request, without_they
 from synth.story import Step, Story
 from synth.teachers.findings import failure_text
+from synth.value_forms import facts_in, leaves
 from synth.wording import Voice, quote, shown
 
 _HUMAN = re.compile(
