@@ -13,6 +13,7 @@ _GO_AHEAD = re.compile(
     r"|is (?:this|that) (?:correct|okay|ok|right|fine)|\(?yes(?:/| or )no\)?)\b",
     re.IGNORECASE,
 )
+_GO_AHEAD_CUES = ("confirm", "proceed", "ahead", "would you", "shall", "should", "do you", "is this", "is that", "yes")
 _ASKING = re.compile(
     r"\?|\b(?:please (?:\w+ly )?(?:provide|share|tell|specify|give|confirm|enter)|let me know (?:which|what|how|your)"
     r"|I(?:'ll| will)? (?:also |first )?need (?:you|your|the|to know))\b",
@@ -68,6 +69,9 @@ _DECIDES = re.compile(r"^(?!.*\bwhich\b).*(?:\?|\bconfirm)", re.IGNORECASE | re.
 _DONE = re.compile(r"\b(?:success\w*|ha(?:s|ve) been|is now|are now|done|completed|processed)\b", re.IGNORECASE)
 
 
+_DONE_CUES = ("success", "ve been", "s been", "now", "done", "completed", "processed")
+
+
 def sentences(text: str) -> list[str]:
     """The sentences and lines of a text."""
     return [part for part in _SENTENCE.split(text) if part.strip()]
@@ -95,7 +99,7 @@ def _questions(text: str) -> tuple[str, ...]:
 
 def asks_go_ahead(text: str) -> bool:
     """Whether the text asks the user to confirm something."""
-    return _GO_AHEAD.search(text) is not None
+    return _says(text, _GO_AHEAD_CUES) and _GO_AHEAD.search(text) is not None
 
 
 def seeks_yes(asking: list[str]) -> bool:
@@ -110,7 +114,7 @@ def refuses(text: str) -> bool:
 
 def reports_done(text: str) -> bool:
     """Whether the text says that something has been done."""
-    return _DONE.search(text) is not None
+    return _says(text, _DONE_CUES) and _DONE.search(text) is not None
 
 
 def _says(text: str, cues: Sequence[str]) -> bool:

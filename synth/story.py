@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -13,15 +13,16 @@ from curate.env import DEFAULT_RULES, EnvRules, ToolKind, tool_kind
 from curate.pairing import pair_calls
 from curate.trajectory import Message, ToolCall
 from curate.turns import compiled, result_failed
+from synth.names import field_words
 from synth.provenance import ValueIndex
 from synth.requests import QUOTED, Request, UserWords, read_user
 from synth.value_forms import is_trivial
 from synth.value_places import read_arguments
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Step:
-    """One call of the past and what came of it.
+    """One call of the past and what came of it; the last three are known when its result has come.
 
     Attributes:
         about: the value that the call is about, e.g. its only id.
@@ -143,8 +144,8 @@ class Story:
         value = self.index.add_result(index, call["name"] if call else message["name"], text)
         at = steps.get(id(call)) if call is not None else None
         if at is not None:
-            old, failed = self.steps[at], result_failed(message, self.rules)
-            self.steps[at] = replace(old, failed=failed, value=value, text=text)
+            step = self.steps[at]
+            step.failed, step.value, step.text = result_failed(message, self.rules), value, text
             self.answered[index] = at
 
 
@@ -171,7 +172,8 @@ class Tool:
     name: str
     description: str
     parameters: Mapping[str, Any]
-    required: tuple[str, ...]
+    required: tuple[tuple[str, str], ...]
+    """Fields that must be given, each with its words."""
 
 
 @lru_cache(maxsize=256)
@@ -190,8 +192,9 @@ def read_tools(text: str) -> dict[str, Tool]:
         parameters = spec.get("parameters")
         parameters = parameters if isinstance(parameters, dict) else {}
         required = parameters.get("required")
-        names = tuple(str(name) for name in required) if isinstance(required, list) else ()
-        tools[name] = Tool(name, str(spec.get("description") or ""), parameters, names)
+        fields = map(str, required) if isinstance(required, list) else ()
+        named = tuple((field, field_words(field)) for field in fields)
+        tools[name] = Tool(name, str(spec.get("description") or ""), parameters, named)
     return tools
 
 
