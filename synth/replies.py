@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 
-_SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
+_SENTENCE = re.compile(r"\s(?:(?<=[.!?]\s)\s*|(?<=\n)\n*)")
+"""Space behind a sentence, or line breaks; written so that the search can skip to the next space."""
 _GO_AHEAD = re.compile(
     r"\b(?:confirm|proceed|go ahead|would you like me to|shall i|should i|do you want me to|do you agree"
     r"|is (?:this|that) (?:correct|okay|ok|right|fine)|\(?yes(?:/| or )no\)?)\b",
     re.IGNORECASE,
 )
+_GO_AHEAD_CUES = ("confirm", "proceed", "ahead", "would you", "shall", "should", "do you", "is this", "is that", "yes")
 _ASKING = re.compile(
     r"\?|\b(?:please (?:\w+ly )?(?:provide|share|tell|specify|give|confirm|enter)|let me know (?:which|what|how|your)"
     r"|I(?:'ll| will)? (?:also |first )?need (?:you|your|the|to know))\b",
@@ -66,6 +69,9 @@ _DECIDES = re.compile(r"^(?!.*\bwhich\b).*(?:\?|\bconfirm)", re.IGNORECASE | re.
 _DONE = re.compile(r"\b(?:success\w*|ha(?:s|ve) been|is now|are now|done|completed|processed)\b", re.IGNORECASE)
 
 
+_DONE_CUES = ("success", "ve been", "s been", "now", "done", "completed", "processed")
+
+
 def sentences(text: str) -> list[str]:
     """The sentences and lines of a text."""
     return [part for part in _SENTENCE.split(text) if part.strip()]
@@ -74,8 +80,10 @@ def sentences(text: str) -> list[str]:
 @lru_cache(maxsize=64)
 def without_courtesies(text: str) -> str:
     """The text without offers of further help and good wishes, on one line."""
-    parts = sentences(text.replace("\u2019", "'"))
-    return " ".join(part for part in parts if not _says(part, _COURTESIES) or _says(part, _WANTED))
+    text = text.replace("\u2019", "'")
+    lowered, parts = text.lower(), sentences(text)
+    cues = [cue for cue in _COURTESIES if cue in lowered]
+    return " ".join(part for part in parts if not _says(part, cues) or _says(part, _WANTED))
 
 
 def questions(text: str) -> list[str]:
@@ -91,7 +99,7 @@ def _questions(text: str) -> tuple[str, ...]:
 
 def asks_go_ahead(text: str) -> bool:
     """Whether the text asks the user to confirm something."""
-    return _GO_AHEAD.search(text) is not None
+    return _says(text, _GO_AHEAD_CUES) and _GO_AHEAD.search(text) is not None
 
 
 def seeks_yes(asking: list[str]) -> bool:
@@ -106,9 +114,8 @@ def refuses(text: str) -> bool:
 
 def reports_done(text: str) -> bool:
     """Whether the text says that something has been done."""
-    return _DONE.search(text) is not None
+    return _says(text, _DONE_CUES) and _DONE.search(text) is not None
 
 
-def _says(text: str, cues: tuple[str, ...]) -> bool:
-    lowered = text.lower()
-    return any(cue in lowered for cue in cues)
+def _says(text: str, cues: Sequence[str]) -> bool:
+    return any(map(text.lower().__contains__, cues))

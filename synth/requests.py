@@ -28,6 +28,7 @@ _NO = re.compile(
     r"\b(?:no,|not|don't|do not|doesn't|didn't|isn't|wrong|instead|wait|rather|hold on|cancel that)\b", re.I
 )
 _THANKS = re.compile(r"\b(?:thanks|thank you|that's all|that is all|that will be all|goodbye|bye)\b", re.I)
+_THANKS_CUES = ("thank", "that", "bye")
 _ASKS_MORE = re.compile(
     r"\?|\b(?:(?:can|could|would|will) (?:you|we|i)\b|i(?:'d| would) (?:\w+ )?(?:like|love|prefer|appreciate it if)\b"
     r"|i (?:\w+ )?(?:want|need|wish|wonder)\b|also\b|please\b|let me know\b|let's\b|go ahead\b|proceed\b|instead\b"
@@ -165,7 +166,8 @@ def _agrees(text: str, parts: list[str]) -> bool:
 
 
 def _only_thanks(text: str, parts: list[str]) -> bool:
-    if not _THANKS.search(text) or _ASKS_MORE.search(text):
+    lowered = text.lower()
+    if not any(cue in lowered for cue in _THANKS_CUES) or not _THANKS.search(text) or _ASKS_MORE.search(text):
         return False
     return not any(_ORDERS.match(part) for part in parts)
 

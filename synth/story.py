@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from curate.canonical import parse_arguments, parse_json
+from curate.canonical import parse_json
 from curate.env import DEFAULT_RULES, EnvRules, ToolKind, tool_kind
 from curate.pairing import pair_calls
 from curate.trajectory import Message, ToolCall
 from curate.turns import compiled, result_failed
-from synth.provenance import ValueIndex, is_trivial
+from synth.names import field_words
+from synth.provenance import ValueIndex
 from synth.requests import QUOTED, Request, UserWords, read_user
+from synth.value_forms import is_trivial
+from synth.value_places import read_arguments
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Step:
-    """One call of the past and what came of it.
+    """One call of the past and what came of it; the last three are known when its result has come.
 
     Attributes:
         about: the value that the call is about, e.g. its only id.
@@ -130,9 +133,8 @@ class Story:
             self.index.add_text("assistant", index, message["content"])
             self.asked = message["content"] if not message["tool_calls"] else self.asked
         for call in message["tool_calls"]:
-            arguments = arguments_of(call)
-            if arguments:
-                self.index.add_tree("call", index, call["name"], arguments)
+            arguments, places = read_arguments(call["arguments"])
+            self.index.add_call(index, call["name"], arguments, places)
             steps[id(call)] = len(self.steps)
             kind = tool_kind(call["name"], self.rules)[0]
             self.steps.append(Step(index, call, arguments, main_value(arguments), kind, False, None, ""))
@@ -142,8 +144,8 @@ class Story:
         value = self.index.add_result(index, call["name"] if call else message["name"], text)
         at = steps.get(id(call)) if call is not None else None
         if at is not None:
-            old, failed = self.steps[at], result_failed(message, self.rules)
-            self.steps[at] = replace(old, failed=failed, value=value, text=text)
+            step = self.steps[at]
+            step.failed, step.value, step.text = result_failed(message, self.rules), value, text
             self.answered[index] = at
 
 
@@ -159,12 +161,8 @@ def main_value(arguments: dict[str, Any]) -> Any:
 
 def arguments_of(call: ToolCall) -> dict[str, Any]:
     """A call's arguments; empty where they cannot be parsed."""
-    return _parsed_arguments(call["arguments"])
-
-
-@lru_cache(maxsize=64)
-def _parsed_arguments(text: str) -> dict[str, Any]:
-    return parse_arguments(text)[0] or {}
+    arguments: dict[str, Any] = read_arguments(call["arguments"]).value
+    return arguments
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +172,8 @@ class Tool:
     name: str
     description: str
     parameters: Mapping[str, Any]
-    required: tuple[str, ...]
+    required: tuple[tuple[str, str], ...]
+    """Fields that must be given, each with its words."""
 
 
 @lru_cache(maxsize=256)
@@ -193,8 +192,9 @@ def read_tools(text: str) -> dict[str, Tool]:
         parameters = spec.get("parameters")
         parameters = parameters if isinstance(parameters, dict) else {}
         required = parameters.get("required")
-        names = tuple(str(name) for name in required) if isinstance(required, list) else ()
-        tools[name] = Tool(name, str(spec.get("description") or ""), parameters, names)
+        fields = map(str, required) if isinstance(required, list) else ()
+        named = tuple((field, field_words(field)) for field in fields)
+        tools[name] = Tool(name, str(spec.get("description") or ""), parameters, named)
     return tools
 
 

@@ -11,7 +11,10 @@ from curate.canonical import hash128
 QUOTE = 60
 """Longest quotation in characters."""
 
+_MARKS = re.compile(r"[<>{}|`*#_]")
+"""What any markup begins with; most texts have none of it."""
 _MARKUP = re.compile(r"<[^<>]{0,80}>?|[<>{}|`*]|\*\*|#{2,}\w*#*|__+")
+_BARRED = re.compile("[<|\u201c\u201d\ufffd]")
 _UNQUOTABLE = re.compile(r"<[/|A-Za-z][^<>]{0,80}>?|[\u201c\u201d\ufffd]|\|>")
 """What no thought may hold, not even in a quotation: tags, special tokens, and marks that would end the quotation."""
 _DANGLING = frozenset(
@@ -19,7 +22,6 @@ _DANGLING = frozenset(
 )
 """Words that cannot end a clause: what belongs to them was cut off."""
 _CLEAN = re.compile(r"#?\w[\w.,:;/@'()$%&+=!?-]*(?: [\w.,:;/@'()$%&+=!?-]+)*", re.ASCII)
-_SPACE = re.compile(r"\s+")
 _BREAKS = (
     ". ",
     "; ",
@@ -69,7 +71,8 @@ def plain(text: str) -> str:
     """The text on one line, without markup, control characters or quotation marks that would nest."""
     if len(text) <= QUOTE and _CLEAN.fullmatch(text) and "__" not in text:
         return text
-    text = _SPACE.sub(" ", _MARKUP.sub(" ", text[:2000])).strip()
+    text = text[:2000]
+    text = " ".join((_MARKUP.sub(" ", text) if _MARKS.search(text) else text).split())
     if not text.isprintable():
         text = "".join(c for c in text if c.isprintable())
     return text if text.isascii() else text.replace("“", '"').replace("”", '"')
@@ -94,10 +97,12 @@ def clause(text: str, limit: int) -> str:
 
 def verbatim(text: str) -> str:
     """The text on one line, word for word; an ellipsis stands where markup or control characters were left out."""
-    text = _UNQUOTABLE.sub(" … ", text[:2000])
+    text = text[:2000]
+    if _BARRED.search(text):
+        text = _UNQUOTABLE.sub(" … ", text)
     if not text.isprintable():
         text = "".join(c if c.isprintable() else " " if c.isspace() else "…" for c in text)
-    return _SPACE.sub(" ", text).strip()
+    return " ".join(text.split())
 
 
 def quote(text: str, limit: int = QUOTE) -> str:
@@ -122,6 +127,6 @@ def sentence(text: str) -> str:
     if not text:
         return ""
     first = text.split(" ", 1)[0]
-    if not any(c.isdigit() or c in "_#@" for c in first):
+    if first.isalpha() or not any(c.isdigit() or c in "_#@" for c in first):
         text = text[0].upper() + text[1:]
     return text if text.endswith((".", "!", "?", ".”", "?”", "!”")) else text + "."

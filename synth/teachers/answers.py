@@ -151,11 +151,11 @@ def _likely_write(body: str, story: Story, tools: dict[str, Tool]) -> str:
     """What the text proposes, if the name of one writing tool fits it best; "" if that is not clear."""
     text, best = body.lower(), list[tuple[int, str]]()
     for name in tools:
-        if tool_kind(name, story.rules)[0] == "write":
+        verb = tool_words(name).verb
+        if verb and verb[:5] in text and tool_kind(name, story.rules)[0] == "write":
             words = name_words(name)
-            verb = tool_words(name).verb
-            hits = sum(word[:5] in text for word in words)
-            if verb and verb[:5] in text and hits >= 2 and hits >= 0.75 * len(words):
+            hits = sum([word[:5] in text for word in words])
+            if hits >= 2 and hits >= 0.75 * len(words):
                 best.append((hits, name))
     best.sort(key=lambda entry: (-entry[0], entry[1]))
     if not best or (len(best) > 1 and best[0][0] == best[1][0]):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from synth.names import field_words, listed, singular, tool_words
-from synth.provenance import Trace, facts_in, is_trivial, normal
+from synth.provenance import Trace
 from synth.story import Step, Story
+from synth.value_forms import facts_in, is_trivial, normal
 from synth.wording import Voice, plain, quote, shown
 
 STATUS = frozenset("status state result outcome availability eligible eligibility stage phase".split())
@@ -102,17 +104,24 @@ def pick_facts(step: Step, story: Story, limit: int = 2) -> list[str]:
         return []
     scored: list[tuple[int, str]] = []
     for field, item in _scalars(value):
-        name = field if field.isupper() else field_words(field)
+        name, words = _named(field)
         if isinstance(item, list):
             if len(item) > 0 and step.kind != "write":
-                count = name if len(item) > 1 else " ".join([*name.split()[:-1], singular(name.split()[-1])])
+                count = name if len(item) > 1 else " ".join([*words[:-1], singular(words[-1])])
                 scored.append((1, f"{len(item)} {count}"))
-        elif name.split()[-1] in STATUS and isinstance(item, str) and len(item) > 2:
+        elif words[-1] in STATUS and isinstance(item, str) and len(item) > 2:
             scored.append((3, f"{name} {shown(item)}"))
-        elif step.kind != "write" and "id" not in name.split() and _spoken(item, story):
+        elif step.kind != "write" and "id" not in words and _spoken(item, story):
             scored.append((2, f"{name} {shown(item)}"))
     best = sorted(scored, key=lambda entry: -entry[0])
     return list(dict.fromkeys(text for _, text in best))[:limit]
+
+
+@lru_cache(maxsize=4096)
+def _named(field: str) -> tuple[str, tuple[str, ...]]:
+    """A field's name as it is said, a code as it stands, and the words of it."""
+    name = (field if field.isupper() else field_words(field)) or "value"
+    return name, tuple(name.split())
 
 
 def _spoken(item: Any, story: Story) -> bool:

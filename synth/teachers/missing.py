@@ -43,20 +43,25 @@ def _wanted(asking: str, story: Story, tools: dict[str, Tool]) -> dict[str, str]
     text = f" {' '.join(re.findall(r'[a-z0-9]+', asking.lower()))} "
     known = {field for step in story.steps for field in step.arguments}
     known |= {field for step in story.steps if isinstance(step.value, dict) for field in step.value}
-    wanted: dict[str, str] = {}
-    for name, tool in sorted(tools.items(), key=lambda entry: tool_kind(entry[0], story.rules)[0] != "read"):
+    readers, writers = dict[str, str](), dict[str, str]()
+    for name, tool in tools.items():
         fields = [
             words
-            for field in tool.required
-            if field not in known
-            and (f" {(words := field_words(field))} " in text or f" {words}s " in text)
+            for field, words in tool.required
+            if (f" {words} " in text or f" {words}s " in text)
+            and field not in known
             and not story.index.mentioned("user", words)
         ]
+        if fields and tool_kind(name, story.rules)[0] == "read":
+            needing = readers
         # A writing tool's fields are everyday words ("insurance"): one of them alone says little.
-        if tool_kind(name, story.rules)[0] == "read" or (len(fields) > 1 and tool_words(name).verb[:5] in text):
-            for words in fields:
-                wanted.setdefault(words, name)
-    return wanted
+        elif len(fields) > 1 and tool_words(name).verb[:5] in text:
+            needing = writers
+        else:
+            continue
+        for words in fields:
+            needing.setdefault(words, name)
+    return readers | {words: name for words, name in writers.items() if words not in readers}
 
 
 def _which_of(wanted: dict[str, str], story: Story, voice: Voice) -> str:

@@ -7,11 +7,11 @@ from typing import Any
 
 from curate.env import name_words
 from synth.names import field_words, listed, tool_words
-from synth.provenance import facts_in, leaves
 from synth.replies import questions, seeks_yes, sentences, without_courtesies
 from synth.requests import QUOTED, Request, without_they
 from synth.story import Step, Story
 from synth.teachers.findings import failure_text
+from synth.value_forms import facts_in, leaves
 from synth.wording import Voice, quote, shown
 
 _HUMAN = re.compile(
@@ -84,7 +84,8 @@ _EARLIER = {
 }
 """The same for a request that is some messages old, and may have been met or dropped since."""
 
-_FIRST = {
+_OPENING = {
+    **_ASKING,
     "wants": (*_ASKING["wants"], "the user came here to {p}", "we are here because the user wants to {p}"),
     "asks": (*_ASKING["asks"], "the request is that I {p}"),
 }
@@ -101,7 +102,7 @@ def asked_for(story: Story, voice: Voice) -> str:
     old = story.request_age > 0 or story.wrote
     if old and not story.wrote and said is not None and not (story.user and story.user.yes):
         return _clause(_ASKING, said, voice)
-    first = {**_ASKING, **_FIRST} if story.first_request else _ASKING
+    first = _OPENING if story.first_request else _ASKING
     return _clause(_EARLIER if old else first, story.request, voice)
 
 

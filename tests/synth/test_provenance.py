@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from synth.provenance import Trace, ValueIndex, facts_in
+from synth.provenance import Trace, ValueIndex
+from synth.value_forms import facts_in
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ def index() -> ValueIndex:
     made.add_result(5, "get_order_details", json.dumps({
         "order_id": "#W456",
         "items": [{"name": "Lamp", "item_id": "777", "product_id": 888, "price": 12.5}]}))  # fmt: skip
-    made.add_tree("call", 6, "search", {"colour": "teal"})
+    made.add_call(6, "search", {"colour": "teal"})
     made.add_text("assistant", 7, "I can offer the express parcel.")
     made.add_result(9, "find_account", "acc_99")
     made.add_text("user", 10, "Then take item 777 and nothing else.")
