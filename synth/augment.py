@@ -1,63 +1,80 @@
-"""A teacher adds the why to each assistant turn: `python -m synth.augment CURATED --out DIR --teacher offline`.
+"""A teacher adds the why to each assistant turn: `python -m synth.augment CURATED --out DIR --teacher openai:MODEL`.
 
 Reads a curated dataset folder and writes an augmented one: the same rows with reasoning_content on every assistant
-turn, and in `thinking` where each thought came from. Calls and results stay byte for byte.
+turn, and in `thinking` where each thought came from. Calls and results stay byte for byte. What a model teacher says is
+kept in a journal (OUT.thoughts, or --journal), paid for once: a run that was stopped or killed goes on from there.
+Begin with --dry-run (what would it cost?) and --limit 200 (a pilot that writes thoughts side by side); the full run
+goes on from the pilot's journal. --teacher offline needs no model and no key.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Literal
-
-import tyro
 
 from curate.cli import out, parse, run
-from synth.turn_rule import Bounds, Recorded
+from synth.settings import AugmentSettings
 
-
-@dataclass(frozen=True)
-class AugmentSettings:
-    """Settings of one run.
-
-    Attributes:
-        folder: the curated dataset folder to read.
-        out: the dataset folder to write.
-        teacher: who writes the thoughts; offline needs no model and no key.
-        recorded: what becomes of thinking that the source recorded. A dropped one is not replaced, and its turn is not
-            trained on.
-        bounds: length of written thoughts.
-        overwrite: replace OUT.
-        config: YAML file of these settings; flags override it.
-    """
-
-    folder: tyro.conf.Positional[Path]
-    out: Path
-    teacher: Literal["offline"] = "offline"
-    recorded: Recorded = "keep"
-    bounds: Bounds = field(default_factory=Bounds)
-    overwrite: bool = False
-    config: Path | None = None
+__all__ = ["AugmentSettings", "main"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Augment, then print the turns by kind and origin and where the reports are."""
     settings = parse(AugmentSettings, "python -m synth.augment", __doc__ or "", argv)
+    return run(lambda: _command(settings))
 
-    def command() -> int:
-        from curate.report import text_table
-        from synth.augment_report import turn_rows
-        from synth.pipeline import augment
 
-        folder = augment(settings)
-        counts = folder.manifest.counts
-        headers, rows = turn_rows(counts["turns"])
-        out(text_table(headers, rows))
-        out(f"\n{folder.path}: {counts['trajectories']:,} trajectories; {folder.path / 'report.html'}")
-        return 0
+def _command(settings: AugmentSettings) -> int:
+    settings.check()
+    if settings.batches.cancel_batches:
+        return _cancel(settings)
+    if settings.money.dry_run:
+        return _dry_run(settings)
+    if settings.money.limit is not None:
+        return _pilot(settings)
+    return _augment(settings)
 
-    return run(command)
+
+def _augment(settings: AugmentSettings) -> int:
+    from curate.report import text_table
+    from synth.augment_report import turn_rows
+    from synth.pipeline import augment
+
+    folder = augment(settings)
+    counts = folder.manifest.counts
+    out(text_table(*turn_rows(counts["turns"])))
+    if counts["checks"]["judged"]:
+        failed = counts["checks"]["failed"]
+        most = ", ".join(f"{code} {count:,}" for code, count in sorted(failed.items(), key=lambda kv: (-kv[1], kv[0])))
+        out(f"\nthoughts judged: {counts['checks']['judged']:,}; failed: {most or 'none'}")
+    if counts["asked"]:
+        tokens = counts["tokens"]
+        out(f"answers: {tokens['in']:,} tokens in, {tokens['out']:,} out, ${counts['usd']:,.4f}")
+    out(f"\n{folder.path}: {counts['trajectories']:,} trajectories; {folder.path / 'report.html'}")
+    return 0
+
+
+def _dry_run(settings: AugmentSettings) -> int:
+    from synth.asking.trial import dry_run
+
+    for line in dry_run(settings):
+        out(line)
+    return 0
+
+
+def _pilot(settings: AugmentSettings) -> int:
+    from synth.asking.trial import pilot
+
+    for line in pilot(settings):
+        out(line)
+    return 0
+
+
+def _cancel(settings: AugmentSettings) -> int:
+    from synth.asking.trial import cancel_batches
+
+    for line in cancel_batches(settings):
+        out(line)
+    return 0
 
 
 if __name__ == "__main__":

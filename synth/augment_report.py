@@ -109,7 +109,7 @@ def build_report(tally: Tally, alike: TemplatingResult, teacher: str, prompts: s
 def _add_asked(report: Report, tally: Tally) -> None:
     if not tally.asked:
         return
-    rows = []
+    rows: list[list[str | int]] = []
     for model in sorted({label.rsplit(" ", 1)[0] for label in tally.asked}):
         days = sorted(label.rsplit(" ", 1)[1] for label in tally.asked if label.rsplit(" ", 1)[0] == model)
         turns = sum(count for label, count in tally.asked.items() if label.rsplit(" ", 1)[0] == model)

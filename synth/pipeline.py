@@ -59,8 +59,8 @@ def augment(settings: AugmentSettings) -> DatasetFolder:
     if settings.teacher == "offline":
         from synth.teachers.offline import OfflineTeacher
 
-        thoughts = OfflineThoughts(settings.checks)
-        return _write(settings, source, thoughts, {"prompt_version": OfflineTeacher.prompt_version})
+        offline = OfflineThoughts(settings.checks)
+        return _write(settings, source, offline, {"prompt_version": OfflineTeacher.prompt_version})
     from synth.asking.run import asked_thoughts
 
     with asked_thoughts(settings, source) as (thoughts, named):
@@ -84,16 +84,12 @@ def manifest_of(settings: AugmentSettings, source: Source, teacher: str, named: 
     )
 
 
-def _write(
-    settings: AugmentSettings, source: Source, thoughts: Thoughts, named: Mapping[str, Any]
-) -> DatasetFolder:
+def _write(settings: AugmentSettings, source: Source, thoughts: Thoughts, named: Mapping[str, Any]) -> DatasetFolder:
     manifest = manifest_of(settings, source, thoughts.name, named)
     reads = [settings.folder, settings.config, settings.money.prices]
     task = Augmenter(thoughts, source.rules, settings.recorded, settings.checks)
     with ExitStack() as stack:
-        writer = stack.enter_context(
-            FolderWriter(settings.out, manifest, overwrite=settings.overwrite, reads=reads)
-        )
+        writer = stack.enter_context(FolderWriter(settings.out, manifest, overwrite=settings.overwrite, reads=reads))
         engine = stack.enter_context(_engine(settings, thoughts))
         engine.reach(writer.journal)
         name = _part_name(source, manifest)
@@ -131,6 +127,6 @@ def _written_texts(table: Any) -> Iterator[str]:
     """The thoughts that a teacher wrote, in the rows of a table."""
     for thinking, messages in zip(table["thinking"].to_pylist(), table["messages"], strict=True):
         wanted = [entry["message_index"] for entry in thinking if entry["origin"] in WRITTEN]
-        texts = messages.values.field("reasoning_content") if wanted else None
+        texts = messages.values.field("reasoning_content")
         for index in wanted:
             yield texts[index].as_py()

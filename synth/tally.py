@@ -98,7 +98,10 @@ class Tally:
     @classmethod
     def load(cls, dumped: Mapping[str, Any]) -> Tally:
         """What `dump` gave."""
-        return cls(**{name: Counter(value) if isinstance(value, dict) else value for name, value in dumped.items()})
+        tally = cls()
+        for name, value in dumped.items():
+            setattr(tally, name, Counter(value) if isinstance(value, dict) else value)
+        return tally
 
     def by_origin(self) -> dict[str, dict[str, int]]:
         """Turns by kind, then origin."""

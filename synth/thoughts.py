@@ -20,15 +20,17 @@ if TYPE_CHECKING:
 
 
 class Thoughts(Protocol):
-    """Gives the thoughts of one row after the other.
+    """Gives the thoughts of one row after the other."""
 
-    Attributes:
-        name: of the teacher.
-        origin: of its thoughts: "rule" or "teacher".
-    """
+    @property
+    def name(self) -> str:
+        """The teacher's."""
+        ...
 
-    name: str
-    origin: Origin
+    @property
+    def origin(self) -> Origin:
+        """Of its thoughts: "rule" or "teacher"."""
+        ...
 
     def of(self, row: Trajectory, turns: Sequence[Turn], rules: EnvRules) -> dict[int, Written]:
         """What was written for each turn that needs a teacher, by message index."""

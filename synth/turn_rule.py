@@ -20,6 +20,7 @@ THINK_TOOL = "think_tool"
 NOT_TRAINED = "not_trained"
 """Stands in `checks_failed` where a turn without a thought was not trained on in the first place."""
 
+
 @dataclass(frozen=True, slots=True)
 class Written:
     """What came of asking a teacher for one turn's thought.

@@ -159,7 +159,7 @@ class Asker:
         while True:
             sent_at = self._pacer.now()
             last = tries + 1 >= self._max_tries
-            reply = await self._once(ask, answers, lambda reply, last=last: _stands(reply, last), decide)
+            reply = await self._once(ask, answers, last, decide)
             if reply.kind != "again":
                 return
             self._progress.retried(reply.code)
@@ -183,7 +183,7 @@ class Asker:
         self,
         ask: Ask,
         answers: int,
-        stands: Callable[[Reply], bool],
+        last: bool,
         decide: Callable[[dict[str, Any]], Records],
     ) -> Reply:
         """One try, noted before and after."""
@@ -192,11 +192,11 @@ class Asker:
         async with self._pacer.slot():
             if self.stopped is not None:
                 raise self.stopped
-            worst = self._purse.worst(ask, _size(ask), answers)
+            worst = self._purse.worst(ask, body_bytes(ask), answers)
             await self._set_aside(worst)
             self._flying.add(task)
             try:
-                return await self._send(ask, worst, stands, decide)
+                return await self._send(ask, worst, last, decide)
             finally:
                 self._flying.discard(task)
 
@@ -204,7 +204,7 @@ class Asker:
         self,
         ask: Ask,
         worst: int,
-        stands: Callable[[Reply], bool],
+        last: bool,
         decide: Callable[[dict[str, Any]], Records],
     ) -> Reply:
         name = f"{self._run}-{next(self._numbers)}"
@@ -216,7 +216,7 @@ class Asker:
         self._purse.ledger.settle(worst, cost)
         self._settled.set()
         record = reply_record(name, ask.key, reply, cost)
-        more = decide(record) if stands(reply) else ()
+        more = decide(record) if _stands(reply, last) else ()
         await self._journal.write(record, *more)
         self._progress.settled(reply.usage, dollars(self._purse.ledger.total))
         if reply.kind == "run":
@@ -275,7 +275,7 @@ def _stands(reply: Reply, last: bool) -> bool:
 _PRESSED = TOO_MUCH - {"timeout"}
 
 
-def _size(ask: Ask) -> int:
+def body_bytes(ask: Ask) -> int:
     """Bytes of the texts that are sent; JSON's own marks and names are few beside them."""
     return sum(_text_bytes(value) for value in ask.body.values())
 

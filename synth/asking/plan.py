@@ -30,6 +30,11 @@ class Plan:
     recorded: Recorded
     turns: int
     chosen: frozenset[tuple[str, int]] | None = None
+    seed: int = 0
+
+    def place(self, trajectory_id: str, message_index: int) -> int:
+        """Where the seed has drawn a turn: the least come first."""
+        return _drawn(self.seed, trajectory_id, message_index)
 
     def rows(self) -> Iterator[tuple[Trajectory, list[int]]]:
         """Each row with the message indices to ask about; rows without any are left out."""
@@ -61,7 +66,7 @@ def plan_pilot(folder: DatasetFolder, recorded: Recorded, limit: int, seed: int,
         return _whole_trajectories(folder, recorded, limit, seed)
     each = ((name, index) for name, indices in _turns(folder, recorded) for index in indices)
     least = heapq.nsmallest(limit, each, key=lambda turn: _drawn(seed, *turn))
-    return Plan(folder, recorded, len(least), frozenset(least))
+    return Plan(folder, recorded, len(least), frozenset(least), seed)
 
 
 def _whole_trajectories(folder: DatasetFolder, recorded: Recorded, limit: int, seed: int) -> Plan:
@@ -71,7 +76,7 @@ def _whole_trajectories(folder: DatasetFolder, recorded: Recorded, limit: int, s
         if len(chosen) >= limit:
             break
         chosen.update((name, index) for index in indices)
-    return Plan(folder, recorded, len(chosen), frozenset(chosen))
+    return Plan(folder, recorded, len(chosen), frozenset(chosen), seed)
 
 
 def _turns(folder: DatasetFolder, recorded: Recorded) -> Iterator[tuple[str, list[int]]]:

@@ -1,4 +1,4 @@
-"""A run with a model teacher, from its settings: the journal opened, turns planned and asked, a pilot's page written."""
+"""A run with a model teacher, from its settings: the journal opened, the turns planned and asked."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from synth.checks.row import fingerprint
 from synth.journal.folder import Journal
 from synth.ledger import Ledger
 from synth.money import dollars
-from synth.prices import Price, price_of, read_prices
+from synth.prices import Price, price_of
 from synth.progress import RunProgress
 from synth.teachers.apis import make_api
 from synth.thoughts import JournaledThoughts, rules_of
@@ -51,14 +51,18 @@ class ModelRun:
 
     @classmethod
     @contextmanager
-    def open(cls, settings: AugmentSettings, source: Source) -> Iterator[ModelRun]:
+    def open(cls, settings: AugmentSettings, source: Source, *, asking: bool = True) -> Iterator[ModelRun]:
         """Open the journal and make the teacher.
+
+        Args:
+            settings: of the run.
+            source: what is read.
+            asking: whether somebody is going to be asked; if not, no key is needed and the journal is only read.
 
         Raises:
             UsageError: for a teacher, a key or a price that is not there, or a journal that cannot be used.
         """
-        table = None if settings.money.prices is None else read_prices(settings.money.prices)
-        price = price_of(settings.teacher, settings.model.base_url, table)
+        price = price_of(settings.teacher, settings.model.base_url, settings.money.prices)
         api = make_api(settings.teacher, settings.model, settings.pace)
         with ExitStack() as stack:
             journal = stack.enter_context(Journal.open(settings.journal))
@@ -119,9 +123,7 @@ class ModelRun:
 
 
 @contextmanager
-def asked_thoughts(
-    settings: AugmentSettings, source: Source
-) -> Iterator[tuple[JournaledThoughts, Mapping[str, Any]]]:
+def asked_thoughts(settings: AugmentSettings, source: Source) -> Iterator[tuple[JournaledThoughts, Mapping[str, Any]]]:
     """Ask, then give what the journal holds: the thoughts, and what the manifest says of them.
 
     Raises:

@@ -7,7 +7,7 @@ output costs nothing again. Verdicts are taken anew where the checks or their th
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -136,9 +136,14 @@ class RowAsks:
             return read_trajectory_reply(reply["text"] or "", self.indices).get(index)
         return (reply["text"] or "").strip()
 
-    def open(self, index: int) -> OpenTurn:
-        """One of the turns, as far as the journal has it."""
-        return OpenTurn(self, index)
+    def open(self, index: int, *, whole_story: bool = False) -> OpenTurn:
+        """One of the turns, as far as the journal has it.
+
+        Args:
+            index: of its message.
+            whole_story: judge every answer anew, also where the outcome stands, so that `story` can tell them.
+        """
+        return OpenTurn(self, index, whole_story)
 
 
 class OpenTurn:
@@ -150,7 +155,7 @@ class OpenTurn:
         missed: whether the answer to `ask` went to another turn that asked the same.
     """
 
-    def __init__(self, asks: RowAsks, index: int) -> None:
+    def __init__(self, asks: RowAsks, index: int, whole_story: bool = False) -> None:
         self.index = index
         self.ask: Ask | None = None
         self.outcome: Outcome | None = None
@@ -163,15 +168,14 @@ class OpenTurn:
         first = asks.ask(index, 0, ())
         named = f"{first.key}\0{asks.row['content_hash']}\0{index}"
         self.key = "t" + hashlib.sha256(named.encode()).hexdigest()[:40]
-        self.known = self._stands()
+        self.known = not whole_story and self._stands()
         if not self.known:
             self._go_on(first)
 
     @property
     def answers(self) -> int:
         """Thoughts that `ask` asks for."""
-        whole = self._attempt == 0 and self._asks.shop.model.per == "trajectory"
-        return len(self._asks.indices) if whole else 1
+        return len(self._asks.indices) if self._whole else 1
 
     @property
     def last_codes(self) -> tuple[str, ...]:
@@ -180,12 +184,27 @@ class OpenTurn:
 
     def take(self, reply: Reply) -> list[dict[str, Any]]:
         """An answer to `ask`, or the news that none will come; returns the records that decide the turn, if it is."""
-        if reply["kind"] not in ("ok", "poor"):
+        if not self._usable(reply):
             self._replies.append(reply)
             self._decide(None, (GIVEN_UP, reply["code"]))
         elif not self._judged(reply):
             self._go_on(self._next())
         return self.pending()
+
+    @property
+    def _whole(self) -> bool:
+        """Whether `ask` is about the whole trajectory."""
+        return self._attempt == 0 and self._asks.shop.model.per == "trajectory"
+
+    def _usable(self, reply: Reply) -> bool:
+        """Whether a reply can be judged; a trajectory that is too long can still be asked about turn by turn."""
+        return reply["kind"] in ("ok", "poor") or (reply["kind"] == "item" and self._whole)
+
+    def story(self) -> Iterator[tuple[str | None, tuple[str, ...], Reply]]:
+        """(text, failed codes, reply) of each answer that was judged, in order."""
+        for attempt, (codes, reply) in enumerate(zip(self._tried, self._replies, strict=False)):
+            text = self._asks.text(self.index, attempt, reply) if reply["kind"] == "ok" else None
+            yield text, codes, reply
 
     def pending(self) -> list[dict[str, Any]]:
         """Records that decide the turn and have not been journaled yet; each is given out once."""
@@ -211,7 +230,8 @@ class OpenTurn:
             tuple(record["codes"]),
             tuple(tuple(codes) for codes in record["tried"]),
             record["usd"],
-            *record["tokens"],
+            record["tokens"][0],
+            record["tokens"][1],
             record["model"],
             record["at"],
         )
@@ -225,7 +245,7 @@ class OpenTurn:
                 self.ask = ask
                 return
             self.ask = ask
-            if reply["kind"] == "item" and self._asks.shop.model.per == "turn":
+            if not self._usable(reply):
                 self._replies.append(reply)
                 self._decide(None, (GIVEN_UP, reply["code"]))
             elif not self._judged(reply):
@@ -236,10 +256,10 @@ class OpenTurn:
         """Judge an answer; whether the turn is decided by it."""
         self._replies.append(reply)
         text = self._asks.text(self.index, self._attempt, reply) if reply["kind"] == "ok" else None
-        if reply["kind"] == "poor":
+        if reply["kind"] != "ok":
             codes: tuple[str, ...] = (reply["code"],)
         else:
-            codes = tuple(self._asks.checks.failed(self.index, text))
+            codes = ("no_thought",) if not text else self._asks.checks.failed(self.index, text)
         self._tried.append(codes)
         if codes and self._attempt + 1 < ATTEMPTS:
             return False
@@ -251,8 +271,7 @@ class OpenTurn:
         return self._asks.ask(self.index, self._attempt, self._tried[-1])
 
     def _decide(self, text: str | None, codes: tuple[str, ...]) -> None:
-        shared = self._attempt_shared()
-        counted = self._replies[shared:]
+        counted = self._replies[self._shared() :]
         usages = [reply["usage"] for reply in counted if reply["usage"]]
         last = self._replies[-1]
         self.outcome = Outcome(
@@ -268,7 +287,7 @@ class OpenTurn:
         self._records.append(self._record(last))
         self.ask = None
 
-    def _attempt_shared(self) -> int:
+    def _shared(self) -> int:
         """Replies that another turn of the trajectory counts: one answer for the whole is paid for once."""
         return int(self._asks.shop.model.per == "trajectory" and self.index != self._asks.indices[0])
 

@@ -16,7 +16,6 @@ from curate.folder import DatasetFolder
 from curate.manifest import sha256_file
 from curate.trajectory import Trajectory
 from synth.augment import main
-from synth.pipeline import JOURNAL
 
 COMMAND = [sys.executable, "-m", "synth.augment"]
 
@@ -92,7 +91,7 @@ def test_bad_calls_exit_2_with_a_message_and_no_traceback(small, write_curated, 
         ([changed, "--out", tmp_path / "o"], "changed"),
         ([small, "--out", tmp_path / "taken"], "exists"),
         ([small, "--out", tmp_path / "no" / "parent"], "parent"),
-        ([small, "--out", tmp_path / "o", "--min-chars", "9", "--max-chars", "5"], "--min-chars"),
+        ([small, "--out", tmp_path / "o", "--min-chars", "9", "--max-chars", "5"], "min-chars"),
     ]
     for args, words in cases:
         assert main(list(map(str, args))) == 2
@@ -106,7 +105,7 @@ def test_bad_calls_exit_2_with_a_message_and_no_traceback(small, write_curated, 
 
 def test_settings_from_a_file(small: Path, tmp_path: Path) -> None:
     config = tmp_path / "settings.yaml"
-    config.write_text("bounds: {min_chars: 1, max_chars: 30}\n")
+    config.write_text("checks: {min_chars: 1, max_chars: 30}\n")
     assert main([str(small), "--out", str(tmp_path / "out"), "--config", str(config)]) == 0
     counts = DatasetFolder.open(tmp_path / "out").manifest.counts
     assert counts["without_thought"] == {"empty_turn": 3, "too_long": 6}
@@ -121,34 +120,46 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(
     real_rows: dict[str, list[Trajectory]], write_curated, tmp_path: Path
 ) -> None:
     rows = []
-    for copy_of in range(4):
+    for copy_of in range(8):
         for row in real_rows["tau_bench_retail_gpt4o"]:
             again = copy.copy(row)
             again["trajectory_id"] = f"{copy_of}{row['trajectory_id'][1:]}"
             rows.append(again)
     source, out = write_curated(rows), tmp_path / "out"
     assert main([str(source), "--out", str(tmp_path / "whole")]) == 0
-    journal, grown = tmp_path / "out.journal" / JOURNAL, 0
+    journal, made = tmp_path / "out.journal", set[str]()
     for _ in range(2):
-        process = subprocess.Popen([*COMMAND, str(source), "--out", str(out)], stderr=subprocess.DEVNULL)
-        wait_for_growth(journal, grown, process)
+        process = subprocess.Popen([*COMMAND, str(source), "--out", str(out), "--workers", "1"], stderr=-3)
+        wait_for_another(journal, made, process)
         process.send_signal(signal.SIGKILL)
         process.wait()
         assert not out.exists()
-        lines = journal.read_bytes().splitlines(keepends=True)
-        keys = [line.split(b'"', 4)[3] for line in lines if line.endswith(b"\n")]
-        assert len(keys) == len(set(keys)), "journaled work is not done again"
-        assert len(keys) > 0
-        grown = journal.stat().st_size
+        stamps = {path.name: path.stat().st_mtime_ns for path in journal.glob("*.arrow")}
+        assert made <= set(stamps), "finished parts are kept"
+        made = set(stamps)
     assert main([str(source), "--out", str(out)]) == 0
     assert hashes(out) == hashes(tmp_path / "whole")
-    assert not journal.parent.exists()
+    assert not journal.exists()
 
 
-def wait_for_growth(journal: Path, size: int, process: subprocess.Popen[bytes]) -> None:
+def wait_for_another(journal: Path, made: set[str], process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
-        if journal.exists() and journal.stat().st_size > size:
+        if {path.name for path in journal.glob("*.arrow")} - made:
             return
         time.sleep(0.002)
     raise AssertionError("the run ended before it could be killed")
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_the_bytes_do_not_depend_on_the_workers(workers: str, real_rows, write_curated, tmp_path: Path) -> None:
+    source = write_curated(real_rows["tau_bench_airline_gpt4o"])
+    run(source, "--out", tmp_path / "two", "--workers", "2")
+    assert main([str(source), "--out", str(tmp_path / "out"), "--workers", workers]) == 0
+    assert hashes(tmp_path / "out") == hashes(tmp_path / "two")
+
+
+def test_flags_of_models_are_refused_offline(small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for flags in (["--batch"], ["--budget-usd", "3"], ["--dry-run"], ["--limit", "4"]):
+        assert main([str(small), "--out", str(tmp_path / "out"), *flags]) == 2
+        assert flags[0] in capsys.readouterr().err

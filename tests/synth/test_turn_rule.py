@@ -7,19 +7,20 @@ import pytest
 
 from curate.env import DEFAULT_RULES
 from curate.trajectory import Trajectory, rehash
-from synth.pipeline import write_thoughts
-from synth.teachers import make_teacher
-from synth.turn_rule import Bounds, plan_turns, refused, strip_thinking, with_thoughts
+from synth.checks.settings import CheckSettings
+from synth.teachers.offline import OfflineTeacher
+from synth.thoughts import OfflineThoughts
+from synth.turn_rule import plan_turns, strip_thinking, with_thoughts
 
-OFFLINE = ("offline", "1", "rule")
+OFFLINE = ("offline", "rule")
 REASONS = "I need to check the policy first, because basic economy may not be changed."
 
 
-def augmented(row: Trajectory, recorded: str = "keep", bounds: Bounds = Bounds()) -> Trajectory:  # noqa: B008
+def augmented(row: Trajectory, recorded: str = "keep", checks: CheckSettings = CheckSettings()) -> Trajectory:  # noqa: B008
     row = copy.deepcopy(row)
     turns = plan_turns(row, recorded)  # type: ignore[arg-type]
-    thoughts = write_thoughts(row, turns, make_teacher("offline"), DEFAULT_RULES)
-    return with_thoughts(row, turns, {at: thought.text for at, thought in thoughts.items()}, bounds, OFFLINE)  # type: ignore[arg-type]
+    written = OfflineThoughts(checks).of(row, turns, DEFAULT_RULES)
+    return with_thoughts(row, turns, written, OFFLINE)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def test_each_kind_of_turn_gets_its_thought(dialogue: Trajectory) -> None:
     assert row["messages"][4]["reasoning_content"] == "The cabin is economy, so a change is allowed."
     assert row["messages"][4]["tool_calls"] == dialogue["messages"][4]["tool_calls"]
     assert row["messages"][8]["content"] == dialogue["messages"][8]["content"]
-    assert (by_index[8]["teacher"], by_index[8]["prompt_version"]) == ("offline", "1")
+    assert (by_index[8]["teacher"], by_index[8]["prompt_version"]) == ("offline", OfflineTeacher.prompt_version)
     assert row["content_hash"] == rehash(copy.deepcopy(row))["content_hash"] != dialogue["content_hash"]
 
 
@@ -100,13 +101,10 @@ def test_a_turn_that_was_not_trained_on_stays_so_after_undoing(message, trajecto
 
 
 def test_thoughts_outside_the_bounds_are_refused(dialogue: Trajectory) -> None:
-    done = augmented(dialogue, bounds=Bounds(1, 20))
+    done = augmented(dialogue, checks=CheckSettings(min_chars=1, max_chars=20))
     refusals = {tuple(entry["checks_failed"]) for entry in done["thinking"] if entry["origin"] == "none"}
     assert refusals == {("too_long",)}
     assert strip_thinking(done) == dialogue
-    assert refused("", Bounds()) == ["no_thought"]
-    assert refused("short", Bounds()) == ["too_short"]
-    assert refused("<think>" + "x" * 50, Bounds()) == ["markup"]
 
 
 @pytest.mark.parametrize("original", [None, "<think>I know.</think>Hello"])
