@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from synth.journal.records import Record
+from synth.journal.records import Record, number_of, text_of
 from synth.money import nano
 
 
@@ -60,7 +60,7 @@ class Account:
 
     def sent(self, record: Record) -> None:
         """Count an attempt as unanswered."""
-        self.unanswered[_text(record, "id")] = nano(_number(record, "usd"))
+        self.unanswered[text_of(record, "id")] = nano(number_of(record, "usd"))
 
     def reply(self, record: Record, repeated: Callable[[], bool]) -> None:
         """Count a reply, unless it was journaled before, as a batch's are when they are fetched twice.
@@ -69,7 +69,7 @@ class Account:
             record: the reply.
             repeated: whether the reply that stands under the same key belongs to the same attempt.
         """
-        name, cost = _text(record, "id"), nano(_number(record, "usd"))
+        name, cost = text_of(record, "id"), nano(number_of(record, "usd"))
         if self.unanswered.pop(name, None) is None and repeated():
             return
         self.spent += cost
@@ -84,24 +84,10 @@ class Account:
 
     def batch(self, record: Record, place: int) -> None:
         """Open a batch with its intent; close it when it ended, or was cancelled and read to its end."""
-        tag, state = _text(record, "id"), _text(record, "state")
+        tag, state = text_of(record, "id"), text_of(record, "state")
         if state in ("ended", "cancelled"):
             self.batches.pop(tag, None)
         elif tag in self.batches:
             self.batches[tag].places.append(place)
         else:
-            self.batches[tag] = OpenBatch(nano(_number(record, "usd")), [place])
-
-
-def _text(record: Record, name: str) -> str:
-    value = record[name]
-    if not isinstance(value, str):
-        raise TypeError(name)
-    return value
-
-
-def _number(record: Record, name: str) -> float:
-    value = record[name]
-    if not isinstance(value, (int, float)):
-        raise TypeError(name)
-    return value
+            self.batches[tag] = OpenBatch(nano(number_of(record, "usd")), [place])

@@ -11,12 +11,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from curate.atomic import exclusive, write_file, writing
+from curate.atomic import exclusive, fsync_dir, write_file, writing
 from curate.errors import UsageError
 from synth.journal.account import Account
 from synth.journal.commit import GroupCommit
 from synth.journal.places import PlaceTable
-from synth.journal.records import ANSWERED, Record, fingerprint, line, parsed
+from synth.journal.records import ANSWERED, Record, fingerprint, line, parsed, text_of
 from synth.journal.segment import (
     ROLL_BYTES,
     SegmentWriter,
@@ -114,7 +114,7 @@ class JournalReader:
                 case "reply":
                     self._index_reply(record, place)
                 case "turn":
-                    self.turns += self._put("turn", record["key"], place)
+                    self.turns += self._put("turn", text_of(record, "key"), place)
                 case "batch":
                     self.account.batch(record, place)
         except (KeyError, TypeError, ValueError, OverflowError, IndexError):
@@ -122,14 +122,14 @@ class JournalReader:
         return True
 
     def _index_reply(self, record: Record, place: int) -> None:
-        key, attempt = record["key"], record["id"]
+        key, attempt, kind = text_of(record, "key"), record["id"], text_of(record, "kind")
 
         def repeated() -> bool:
             earlier = self.reply(key)
             return earlier is not None and earlier["id"] == attempt
 
         self.account.reply(record, repeated)
-        if record["kind"] in ANSWERED:
+        if kind in ANSWERED:
             self.replies += self._put("reply", key, place)
 
     def _put(self, kind: str, key: str, place: int) -> bool:
@@ -248,6 +248,7 @@ def _begin(folder: Path) -> None:
     if any(path.name not in (_LOCK, f".{_ABOUT}.partial") for path in folder.iterdir()):
         return
     write_file(folder / _ABOUT, json.dumps({"format": "teacher journal", "version": VERSION}).encode() + b"\n")
+    fsync_dir(folder.absolute().parent)
 
 
 def _check(folder: Path) -> None:

@@ -35,3 +35,19 @@ def parsed(data: bytes) -> dict[str, Any] | None:
 def fingerprint(kind: str, key: str) -> int:
     """64 bits that stand for the key of a record of this type in the index; whoever reads compares the whole key."""
     return xxhash.xxh3_64_intdigest(f"{kind}:{key}".encode()) or 1
+
+
+def text_of(record: Record, name: str) -> str:
+    """A field that must be text. Raises KeyError or TypeError."""
+    value = record[name]
+    if not isinstance(value, str):
+        raise TypeError(name)
+    return value
+
+
+def number_of(record: Record, name: str) -> float:
+    """A field that must be a number. Raises KeyError or TypeError."""
+    value = record[name]
+    if not isinstance(value, (int, float)):
+        raise TypeError(name)
+    return value
