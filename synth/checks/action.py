@@ -59,7 +59,8 @@ _ANNOUNCED = re.compile(
 )
 _BACKWARD = re.compile(
     r"\b(?:earlier|already|before|previous(?:ly)?|last|so far|result|output|was|were|had|has|have|did|from|gave|given"
-    r"|returned|showed|shows|shown|says|said|told|found|failed|called|used|tried|ran|lists|listed|instead of|rather than)\b"
+    r"|returned|showed|shows|shown|says|said|told|found|failed|called|used|tried|ran|lists|listed"
+    r"|instead of|rather than)\b"
 )
 _MACHINERY = re.compile(r"\b(?:tool|function|api|database)\b")
 _LATER = re.compile(r"\b(?:once|after|afterwards|when|before|until|if|unless|then|cannot|can't|not|no|without|later)\b")
@@ -123,6 +124,8 @@ def _decided_for(text: str, tools: frozenset[str]) -> Iterator[str]:
 
     A name of one plain word ("think") counts only behind "call", "use" and the like.
     """
+    if not any(name in text for name in tools):
+        return
     for found in _NAME.finditer(text):
         name = found[0]
         if name not in tools or (

@@ -42,6 +42,8 @@ _SCRIPTS = {
     "hangul": "\u1100-\u11ff\u3130-\u318f\uac00-\ud7af",
     "east asian": "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff",
 }
+_TEN_LETTERS = re.compile(r"(?:[a-zA-Z][^a-zA-Z]*){10}")
+_BEYOND_LATIN = re.compile("[\u0250-\u1dff\u1f00-\u1fff\u2c00-\U0010ffff]")
 _LETTERS = {name: re.compile(f"[{letters}]") for name, letters in _SCRIPTS.items()}
 
 
@@ -61,8 +63,8 @@ def shape(thought: ThoughtText, settings: CheckSettings) -> Iterator[tuple[str, 
 
 def scripts(text: str) -> dict[str, int]:
     """Script -> letters of it, where there are any; Han and kana are one, as Japanese mixes them."""
-    if text.isascii():
-        letters = sum(map(str.isalpha, text))
+    if text.isascii() or not _BEYOND_LATIN.search(text):
+        letters = len(_LETTERS["latin"].findall(text))
         return {"latin": letters} if letters else {}
     counts = {name: len(pattern.findall(text)) for name, pattern in _LETTERS.items()}
     return {name: count for name, count in counts.items() if count}
@@ -70,6 +72,8 @@ def scripts(text: str) -> dict[str, int]:
 
 def main_script(text: str) -> str | None:
     """The script that most letters of a text are of; None if it has too few."""
+    if text.isascii() and _TEN_LETTERS.search(text):
+        return "latin"
     counts = scripts(text)
     name = max(counts, key=lambda name: counts[name], default=None)
     return name if name is not None and counts[name] >= FEW_LETTERS else None
@@ -85,7 +89,7 @@ def language(thought: ThoughtText, expected: str | None, settings: CheckSettings
     """
     if "\ufffd" in thought.text:
         return "U+FFFD"
-    if thought.text.isascii() and expected in (None, "latin"):
+    if expected in (None, "latin") and (thought.text.isascii() or not _BEYOND_LATIN.search(thought.text)):
         return None
     counts = scripts(thought.text)
     total = sum(counts.values())
@@ -102,7 +106,10 @@ def language(thought: ThoughtText, expected: str | None, settings: CheckSettings
 def repetition(thought: ThoughtText, settings: CheckSettings) -> str | None:
     """Runs of four words, or lines, that come again and again."""
     runs = list(runs_of(thought.words, REPEATED_WORDS))
-    share = 1 - len(set(runs)) / len(runs) if len(runs) >= FEW_RUNS else 0.0
+    repeated = len(runs) - len(set(runs))
+    if not repeated:
+        return None
+    share = repeated / len(runs) if len(runs) >= FEW_RUNS else 0.0
     if share > settings.repeated_share:
         return f"{share:.0%} of the 4-word runs are repetitions"
     lines = [line.strip() for line in _LINE.split(thought.lower) if len(line) >= SHORT_LINE]

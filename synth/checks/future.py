@@ -5,10 +5,10 @@ A place is the index of the first message that holds something: up to the turn i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from synth.checks.computed import computed
-from synth.checks.index import NEVER, RUN, RowIndex, Run, runs_of
+from synth.checks.index import NEVER, RUN, RowIndex
 from synth.checks.settings import CheckSettings
 from synth.checks.values import Form, ThoughtText, Value, date_forms, days_beside, values_in
 from synth.checks.words import number_of
@@ -71,27 +71,36 @@ def _counted(value: Value, index: RowIndex, message_index: int) -> bool:
 
 
 def copied_runs(
-    thought: ThoughtText, index: RowIndex, message_index: int, settings: CheckSettings, other: RowIndex | None = None
+    thought: ThoughtText,
+    places: Sequence[int],
+    message_index: int,
+    settings: CheckSettings,
+    other: RowIndex | None = None,
 ) -> Iterator[str]:
-    """Words in a row that later messages hold and none does up to the turn, where they are many enough."""
-    words, first = thought.words, None
-    for at, run in enumerate(runs_of(words)):
-        later = _run_later(run, index, message_index, other)
-        if later and first is None:
+    """Words in a row that later messages hold and none does up to the turn, where they are many enough.
+
+    Args:
+        thought: the thought.
+        places: of its runs in its trajectory (`RowIndex.run_places`).
+        message_index: of its turn.
+        settings: how many are enough.
+        other: another trajectory, whose later messages are asked instead.
+    """
+    words = thought.words
+    if other is None:
+        later = [message_index < place < NEVER for place in places]
+    else:
+        swapped = [other.last_runs.get(run, -1) > message_index for run in thought.runs]
+        later = [place > message_index and found for place, found in zip(places, swapped, strict=True)]
+    if True not in later:
+        return
+    first = None
+    for at, found in enumerate([*later, False]):
+        if found and first is None:
             first = at
-        elif not later and first is not None:
+        elif not found and first is not None:
             yield from _long_enough(words[first : at - 1 + RUN], settings)
             first = None
-    if first is not None:
-        yield from _long_enough(words[first:], settings)
-
-
-def _run_later(run: Run, index: RowIndex, message_index: int, other: RowIndex | None) -> bool:
-    place = index.first_runs.get(run, NEVER)
-    if place <= message_index or (place == NEVER and other is None):
-        return False
-    later = other is None or other.last_runs.get(run, -1) > message_index
-    return later and index.run(run) > message_index
 
 
 def _long_enough(words: list[str], settings: CheckSettings) -> Iterator[str]:

@@ -74,11 +74,19 @@ class RowIndex:
 
     def word(self, word: str) -> int:
         """The first message that holds a word; -1 if it stands from the start."""
-        return -1 if any(word in known.words for known in self.standing) else self.first.get(word, NEVER)
+        for known in self.standing:
+            if word in known.words:
+                return -1
+        return self.first.get(word, NEVER)
 
-    def run(self, run: Run) -> int:
-        """The first message that holds a run of `RUN` words; -1 if it stands from the start."""
-        return -1 if any(run in known.runs for known in self.standing) else self.first_runs.get(run, NEVER)
+    def run_places(self, runs: Sequence[Run]) -> list[int]:
+        """Of each run of `RUN` words the first message that holds it; -1 if it stands from the start."""
+        first, standing = self.first_runs, [known.runs for known in self.standing]
+        places = [first.get(run, NEVER) for run in runs]
+        for known in standing:
+            if not known.isdisjoint(runs):
+                places = [-1 if run in known else place for run, place in zip(runs, places, strict=True)]
+        return places
 
     def phrase(self, words: Sequence[str], open_end: bool = False) -> int:
         """The first message that holds words in this order; -1 if they stand from the start.
@@ -90,8 +98,9 @@ class RowIndex:
         if len(words) == 1 and not open_end:
             return self.word(words[0])
         text = " " + " ".join(words) + ("" if open_end else " ")
-        if any(text in known.joined for known in self.standing):
-            return -1
+        for known in self.standing:
+            if words[0] in known.words and text in known.joined:
+                return -1
         known_words = words[:-1] if open_end else words
         if any(word not in self.first for word in known_words):
             return NEVER

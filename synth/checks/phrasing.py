@@ -42,8 +42,8 @@ _FORESIGHT = [
 _CONDITIONAL = re.compile(r"\b(?:if|unless|otherwise|whether|until|once|should|might|may|could|would|first)\b")
 _OUTCOME = (
     r"(?:returned|returns|came back|comes back|gave|gives|found|finds|showed|shows|confirmed|confirms|succeeded"
-    r"|succeeds|failed|fails|worked|works|went through|goes through|was (?:successful|accepted|completed|done)|is successful"
-    r"|reveal(?:s|ed)|produced|yielded)"
+    r"|succeeds|failed|fails|worked|works|went through|goes through|was (?:successful|accepted|completed|done)"
+    r"|is successful|reveal(?:s|ed)|produced|yielded)"
 )
 _THIS = re.compile(
     r"\b(?:this|the current|the present) (?:call|step|attempt|lookup|search|query|cancellation|booking|update"
@@ -97,9 +97,13 @@ _META_TRIGGERS = frozenset(
     "recorded given provided target expected shown gold reference annotated actual explained justified explain justify "
     "analysis explanation answer sure certainly course absolutely okay ok".split()
 )
+_META_SUBJECTS = frozenset(
+    "ground trajectory trajectories transcript transcripts annotate annotated annotation annotations annotator "
+    "annotators dataset datasets data training few prompt hidden teacher".split()
+)
 _META_WORDS = re.compile(
-    r"\b(?:ground[- ]truth|trajector(?:y|ies)|transcripts?|annotat\w+|data ?sets?|training (?:data|example|sample)s?"
-    r"|few-shot|prompt|hidden|teacher)\b"
+    r"\b(?:ground[- ]truth|trajector(?:y|ies)|transcripts?|annotat(?:e|ed|ions?|ors?)|data ?sets?"
+    r"|training (?:data|example|sample)s?|few-shot|prompt|hidden|teacher)\b"
 )
 
 
@@ -176,6 +180,8 @@ def meta_talk(text: str, words: frozenset[str], visible: Callable[[str], bool]) 
             found = pattern.search(text)
             if found:
                 yield found[0]
+    if words.isdisjoint(_META_SUBJECTS):
+        return
     for found in _META_WORDS.finditer(text):
         if not all(map(visible, _WORD.findall(found[0]))):
             yield found[0]

@@ -5,7 +5,7 @@ A thought is judged by what stands before its turn, the turn's own action, and w
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 
@@ -15,7 +15,7 @@ from curate.trajectory import Trajectory
 from synth.checks.action import call_fit, text_fit, tool_names
 from synth.checks.form import language, main_script, repetition, shape
 from synth.checks.future import copied_runs, peeked_values
-from synth.checks.index import RowIndex, runs_of
+from synth.checks.index import RowIndex
 from synth.checks.phrasing import Before, hindsight, meta_talk
 from synth.checks.settings import CODES, CheckSettings
 from synth.checks.values import ThoughtText
@@ -64,7 +64,7 @@ class RowChecks:
         self._tools = _tool_names(row["tools"])
         self._row: Trajectory | None = row
         self._index: RowIndex | None = None
-        self._called: list[tuple[int, str]] = []
+        self._first_results: dict[str, int] | None = None
         self._scripts: dict[int, str | None] = {}
 
     @property
@@ -104,60 +104,57 @@ class RowChecks:
         found = []
         if next(peeked_values(text, self.index, message_index, self._settings, other.index), None):
             found.append("future_entity")
-        if next(copied_runs(text, self.index, message_index, self._settings, other.index), None):
+        if next(copied_runs(text, self.index.run_places(text.runs), message_index, self._settings, other.index), None):
             found.append("future_copy")
         return tuple(code for code in found if code not in self._settings.skip)
 
     def _failures(self, at: int, thought: ThoughtText) -> Iterator[tuple[str, str]]:
-        settings, skip = self._settings, self._settings.skip
-        for code, detail in (*shape(thought, settings), *self._by_itself(at, thought), *self._by_row(at, thought)):
+        skip = self._settings.skip
+        for code, detail in self._judged(at, thought):
             if detail is not None and code not in skip:
                 yield code, detail
 
-    def _by_itself(self, at: int, thought: ThoughtText) -> Iterator[tuple[str, str | None]]:
+    def _judged(self, at: int, thought: ThoughtText) -> Iterator[tuple[str, str | None]]:
+        yield from shape(thought, self._settings)
         yield "language", language(thought, self._user_script(at), self._settings)
         yield "repetition", repetition(thought, self._settings)
-        index = self.index
+        index, places = self.index, self.index.run_places(thought.runs)
         yield "meta_talk", next(meta_talk(thought.lower, thought.word_set, lambda word: index.word(word) <= at), None)
-        yield "parroting", self._parroting(at, thought)
-
-    def _by_row(self, at: int, thought: ThoughtText) -> Iterator[tuple[str, str | None]]:
+        yield "parroting", self._parroting(at, places)
         calls = self._messages[at]["tool_calls"]
-        if calls:
-            yield "action_fit", call_fit(thought, calls, self._tools, self._rules)
-        else:
-            yield "action_fit", text_fit(thought, self._tools)
-        names = tuple(call["name"] for call in calls)
-        yield (
-            "hindsight_words",
-            next(hindsight(thought.lower, thought.word_set, Before(names, self._results(at))), None),
-        )
-        peeked = next(peeked_values(thought, self.index, at, self._settings), None)
-        if peeked is not None:
-            place = min(self.index.phrase(*form) for form in peeked.forms)
-            yield "future_entity", f"{peeked.kind} {peeked.text}, first in message {place}"
-        yield "future_copy", next(copied_runs(thought, self.index, at, self._settings), None)
+        fit = call_fit(thought, calls, self._tools, self._rules) if calls else text_fit(thought, self._tools)
+        yield "action_fit", fit
+        before = Before(tuple(call["name"] for call in calls), self._results(at))
+        yield "hindsight_words", next(hindsight(thought.lower, thought.word_set, before), None)
+        yield "future_entity", self._peeked(at, thought)
+        yield "future_copy", next(copied_runs(thought, places, at, self._settings), None)
 
-    def _parroting(self, at: int, thought: ThoughtText) -> str | None:
-        runs = list(runs_of(thought.words))
-        if len(runs) < FEW_RUNS:
+    def _peeked(self, at: int, thought: ThoughtText) -> str | None:
+        value = next(peeked_values(thought, self.index, at, self._settings), None)
+        if value is None:
             return None
-        index = self.index
-        share = sum(index.run(run) <= at for run in runs) / len(runs)
+        place = min(self.index.phrase(*form) for form in value.forms)
+        return f"{value.kind} {value.text}, first in message {place}"
+
+    def _parroting(self, at: int, places: Sequence[int]) -> str | None:
+        if len(places) < FEW_RUNS:
+            return None
+        share = sum(place <= at for place in places) / len(places)
         if share <= self._settings.parrot_share:
             return None
         return f"{share:.0%} of its 5-word runs stand in the dialogue up to the turn"
 
     def _results(self, at: int) -> frozenset[str]:
         """Names of the tools with a result before the turn."""
-        names: set[str] = set()
-        waiting: list[str] = []
-        for message in self._messages[:at]:
-            if message["tool_calls"]:
-                waiting = [call["name"] for call in message["tool_calls"]]
-            elif message["role"] == "tool":
-                names.update(waiting)
-        return frozenset(names)
+        if self._first_results is None:
+            self._first_results, waiting = {}, list[str]()
+            for place, message in enumerate(self._messages):
+                if message["tool_calls"]:
+                    waiting = [call["name"] for call in message["tool_calls"]]
+                elif message["role"] == "tool":
+                    for name in waiting:
+                        self._first_results.setdefault(name, place)
+        return frozenset(name for name, place in self._first_results.items() if place < at)
 
     def _user_script(self, at: int) -> str | None:
         """The script of the user's last message that has one."""

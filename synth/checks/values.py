@@ -9,6 +9,7 @@ from datetime import date, timedelta
 from functools import cached_property
 from typing import NamedTuple
 
+from synth.checks.index import Run, runs_of
 from synth.checks.settings import JUDGED_CHARS, CheckSettings
 from synth.checks.words import number_of, words_of
 
@@ -30,6 +31,7 @@ _CLOCK = re.compile(
     r"(?<![\d:])(\d{1,2})[:.](\d\d)(?::\d\d)? ?([ap])\.?m\b|(?<![\d:])(\d{1,2}):(\d\d)(?::\d\d)?(?![\d:])"
 )
 _TOKEN = re.compile(r"\w+")
+_CODE = re.compile(rf"\b[A-Z]{{{CODE},40}}\b")
 _QUOTATION = re.compile(
     rf'"([^"\n]{{2,{QUOTED}}})"|\u201c([^\u201d\n]{{2,{QUOTED}}})\u201d|`([^`\n]{{2,{QUOTED}}})`'
     rf"|(?<!\w)'([^'\n]{{2,{QUOTED}}})'(?!\w)|\u00ab([^\u00bb\n]{{2,{QUOTED}}})\u00bb"
@@ -85,9 +87,9 @@ class ThoughtText:
         return frozenset(self.words)
 
     @cached_property
-    def tokens(self) -> list[str]:
-        """Its words with underscores and case."""
-        return _TOKEN.findall(self.text)
+    def runs(self) -> list[Run]:
+        """Its runs of `RUN` words, in order."""
+        return list(runs_of(self.words))
 
 
 def values_in(thought: ThoughtText, settings: CheckSettings, years: Sequence[str]) -> Iterator[Value]:
@@ -180,7 +182,7 @@ def _ending(day: int) -> str:
 
 
 def _times(thought: ThoughtText) -> Iterator[Value]:
-    if ":" not in thought.lower and "m" not in thought.lower:
+    if ":" not in thought.lower:
         return
     for found in _CLOCK.finditer(thought.lower):
         hour, minute = int(found[1] or found[4]), found[2] or found[5]
@@ -195,14 +197,14 @@ def _times(thought: ThoughtText) -> Iterator[Value]:
 
 def _named(thought: ThoughtText, settings: CheckSettings) -> Iterator[Value]:
     least = settings.entity_chars
-    shouted = thought.text.isupper()
-    for token in dict.fromkeys(thought.tokens):
-        if "_" in token and len(token) >= least:
-            words = tuple(words_of(token))
+    if "_" in thought.text:
+        for token in dict.fromkeys(_TOKEN.findall(thought.text)):
+            words = tuple(words_of(token)) if "_" in token and len(token) >= least else ()
             if len(words) > 1:
                 yield Value("id", token, (Form(words),))
-        elif len(token) >= CODE and token.isupper() and token.isalpha() and not shouted:
-            yield Value("code", token, (Form((token.lower(),)),))
+    codes = dict.fromkeys(_CODE.findall(thought.text))
+    if codes and not thought.text.isupper():
+        yield from (Value("code", code, (Form((code.lower(),)),)) for code in codes)
     if "/" in thought.text or "@" in thought.text or "\\" in thought.text:
         for token in dict.fromkeys(thought.text.split()):
             kind = _address_kind(token)
