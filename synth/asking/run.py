@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from curate.cli import say
@@ -15,7 +17,7 @@ from synth.asking.pacing import Pacer
 from synth.asking.plan import Plan, plan_all, plan_pilot
 from synth.asking.turns import RowAsks, Workshop
 from synth.checks.row import fingerprint
-from synth.journal.folder import Journal
+from synth.journal.folder import Journal, JournalReader
 from synth.ledger import Ledger
 from synth.money import dollars
 from synth.prices import Price, price_of
@@ -36,7 +38,8 @@ class ModelRun:
         settings: of the run.
         source: what is read.
         shop: what all turns share.
-        journal: where everything is noted.
+        journal: everything that was said.
+        writer: the same journal where it can be added to; None in a run that asks nobody.
         ledger: what may still be spent.
         price: of the teacher.
     """
@@ -44,7 +47,8 @@ class ModelRun:
     settings: AugmentSettings
     source: Source
     shop: Workshop
-    journal: Journal
+    journal: JournalReader
+    writer: Journal | None
     ledger: Ledger
     price: Price
     progress: RunProgress | None = field(default=None)
@@ -65,12 +69,20 @@ class ModelRun:
         price = price_of(settings.teacher, settings.model.base_url, settings.money.prices)
         api = make_api(settings.teacher, settings.model, settings.pace)
         with ExitStack() as stack:
-            journal = stack.enter_context(Journal.open(settings.journal))
+            journal: JournalReader
+            writer = stack.enter_context(Journal.open(settings.journal)) if asking else None
+            if writer is not None:
+                journal = writer
+            elif settings.journal.exists():
+                journal = stack.enter_context(Journal.read(settings.journal))
+            else:
+                empty = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cacherl-")))
+                journal = stack.enter_context(Journal.open(empty))
             ledger = Ledger(settings.money.budget_usd, journal.account)
             shop = Workshop(
                 api, settings.model, settings.checks, fingerprint(settings.checks), journal, settings.keep.retry_failed
             )
-            yield cls(settings, source, shop, journal, ledger, price)
+            yield cls(settings, source, shop, journal, writer, ledger, price)
 
     def plan(self) -> Plan:
         """The turns of the run."""
@@ -92,6 +104,11 @@ class ModelRun:
             RunStopped: if that cannot be done now.
             KeyboardInterrupt: if a signal has stopped it.
         """
+        if self.settings.run.engine == "ray":
+            from synth.asking.spread import ask_spread
+
+            ask_spread(self)
+            return
         keep, money = self.settings.keep, self.settings.money
         spent = dollars(self.ledger.total)
         with RunProgress(keep.progress, plan.turns, budget_usd=money.budget_usd, spent_usd=spent) as progress:
@@ -102,7 +119,8 @@ class ModelRun:
         pace = self.settings.pace
         purse = Purse(self.ledger, self.price, self.settings.model.max_tokens)
         progress.concurrency(pace.concurrency)
-        asker = Asker(self.shop.api, self.journal, purse, Pacer(pace), progress, pace.max_tries)
+        assert self.writer is not None
+        asker = Asker(self.shop.api, self.writer, purse, Pacer(pace), progress, pace.max_tries)
         try:
             await ask_online(self.rows(plan), asker, progress, pace.concurrency)
         finally:
