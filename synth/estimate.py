@@ -18,7 +18,8 @@ ANSWER_TOKENS = 250
 MOST_ASKS = 3
 """Asks of one turn: the first and two more where its thought fails the checks."""
 _ENOUGH = 20
-HEADERS = ("figure", "turns", "input tokens", "output tokens", "USD")
+_MORE = 1.005
+HEADERS = ("figure", "turns", "input tokens", "output tokens", "price")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class Estimate:
         cached_tokens: of those, of prefixes that earlier asks began with.
         output_tokens: of the answers.
         online: one by one, if the server's cache holds nothing.
-        online_cached: one by one, if it holds every prefix.
+        online_cached: one by one, if it holds every prefix and takes in the rest.
         batch: as batches, which seldom read from a cache.
         worst: the most that it can cost, re-asks included.
         observed: what the figures rest on.
@@ -70,17 +71,13 @@ class Estimate:
 
     def rows(self) -> list[list[Cell]]:
         """Rows under `HEADERS`, for `curate.report.text_table`."""
-        named = [
-            ("online, nothing cached", self.online),
-            ("online, prefixes cached", self.online_cached),
-            ("batch", self.batch),
-        ]
-        rows = [self._row(name, amount, 1.0) for name, amount in named]
-        if self.observed.asks_per_turn is not None:
-            times = self.observed.asks_per_turn
-            rows += [self._row(f"{name}, {times:.2f} asks a turn as so far", a, times) for name, a in named]
-        rows.append([f"worst case, {MOST_ASKS} asks a turn", self.turns, None, None, dollars(self.worst)])
-        return rows
+        rows = self._asked("", 1.0)
+        times = self.observed.asks_per_turn
+        if times is not None and times >= _MORE:
+            rows += self._asked(f", {times:.2f} asks a turn as so far", times)
+        rows.append([f"worst case, {MOST_ASKS} asks a turn", self.turns, None, None, _shown(self.worst)])
+        width = max(len(str(row[-1])) for row in rows)
+        return [[*row[:-1], str(row[-1]).rjust(width)] for row in rows]
 
     def notes(self) -> list[str]:
         """What to read with the figures."""
@@ -88,11 +85,22 @@ class Estimate:
             self.observed.words(),
             f"a turn whose thought fails the checks is asked for again, up to {MOST_ASKS} asks: at most {MOST_ASKS} "
             "times these figures",
+            "the worst case takes each byte of a prompt as a token and each answer at its longest; --budget-usd sets "
+            "so much aside for a request while it is on its way",
         ]
 
-    def _row(self, name: str, amount: int, times: float) -> list[Cell]:
+    def _asked(self, how_often: str, times: float) -> list[list[Cell]]:
+        named = (
+            ("online, nothing cached", self.online),
+            ("online, prefixes cached", self.online_cached),
+            ("batch", self.batch),
+        )
         tokens = (round(self.input_tokens * times), round(self.output_tokens * times))
-        return [name, self.turns, *tokens, dollars(round(amount * times))]
+        return [[name + how_often, self.turns, *tokens, _shown(round(amount * times))] for name, amount in named]
+
+
+def _shown(amount: int) -> str:
+    return f"${dollars(amount):,.2f}"
 
 
 def observed(journal: JournalReader | None, teacher: str) -> Observed:
@@ -134,7 +142,7 @@ def estimate(
         input_tokens += tokens
         cached_tokens += cached
         online += price.cost(plain)
-        online_cached += price.cost(Usage(tokens, output, cached=cached))
+        online_cached += price.cost(Usage(tokens, output, cached=cached, written=tokens - cached))
         batch += price.cost(plain, batch=True)
         worst += MOST_ASKS * price.worst(prompt, max_tokens)
     sums = (turns, input_tokens, cached_tokens, turns * output)
