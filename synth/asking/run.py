@@ -17,7 +17,7 @@ from synth.asking.pacing import Pacer
 from synth.asking.plan import Plan, plan_all, plan_pilot
 from synth.asking.turns import RowAsks, Workshop
 from synth.checks.row import fingerprint
-from synth.journal.folder import Journal, JournalReader
+from synth.journal import Journal, JournalReader
 from synth.ledger import Ledger
 from synth.money import dollars
 from synth.prices import Price, price_of

@@ -1,7 +1,7 @@
-"""A teacher on loopback that speaks the wire protocols of OpenAI and Anthropic, online and batch, with a fault plan.
+"""A teacher on loopback that speaks the protocols of OpenAI and Anthropic, online and batch, with a fault plan.
 
-As a process: `python tests/synth/stub_teacher.py --latency-ms 20 --faults plan.json --log requests.jsonl` prints one line
-with its port. As a fixture: `Stub(...)` starts such a process and ends it. It is light enough (raw asyncio, no JSON
+As a process: `python tests/synth/stub_teacher.py --latency-ms 20 --faults plan.json --log requests.jsonl` prints
+one line with its port. As a fixture: `Stub(...)` starts such a process and ends it. It is light enough (raw asyncio, no JSON
 parsing of requests) to be measured against.
 
 A fault plan is a list of rules; the first that matches a request decides. A rule matches by `at` (request numbers from
@@ -44,7 +44,7 @@ _STEPS = re.compile(rb"reasoning of these steps: ([\d, and]+)")
 
 
 def thought_for(body: bytes) -> str:
-    """A thought that fits the action in a request's last block; several, numbered, where a trajectory is asked about."""
+    """A thought that fits the action in a request; several, numbered, where a trajectory is asked about."""
     steps = _STEPS.search(body)
     if steps is not None:
         numbers = re.findall(rb"\d+", steps[1])
