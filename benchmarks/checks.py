@@ -255,8 +255,7 @@ def later_value(turn: Turn, rng: random.Random) -> str | None:
         if (
             not new
             or text.startswith("-")
-            or len(text) < 4
-            and not text.isdigit()
+            or (len(text) < 4 and not text.isdigit())
             or len(text.rstrip("0")) < 3
             or len(text) > 60
         ):

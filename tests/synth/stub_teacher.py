@@ -1,8 +1,8 @@
 """A teacher on loopback that speaks the protocols of OpenAI and Anthropic, online and batch, with a fault plan.
 
-As a process: `python tests/synth/stub_teacher.py --latency-ms 20 --faults plan.json --log requests.jsonl` prints
-one line with its port. As a fixture: `Stub(...)` starts such a process and ends it. It is light enough (raw asyncio, no JSON
-parsing of requests) to be measured against.
+As a process: `python tests/synth/stub_teacher.py --latency-ms 20 --faults plan.json --log requests.jsonl` prints one
+line with its port. As a fixture: `Stub(...)` starts such a process and ends it. It is light enough (raw asyncio, no
+JSON parsing of requests) to be measured against.
 
 A fault plan is a list of rules; the first that matches a request decides. A rule matches by `at` (request numbers from
 0), `every`, `p` (probability, by `seed`), or `contains` (text in the body), and names its `fault`, one of FAULTS.

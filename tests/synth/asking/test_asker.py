@@ -1,4 +1,4 @@
-"""Asks with an API that answers from this process: what is noted when, what is spent, what is sent twice and what not."""
+"""Asks with an API that answers from this process: what is noted when, what is spent, what is sent twice."""
 
 from __future__ import annotations
 
