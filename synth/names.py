@@ -83,6 +83,6 @@ def singular(word: str) -> str:
     return word
 
 
-def listed(parts: list[str]) -> str:
+def listed(parts: list[str], joint: str = "and") -> str:
     """Parts as an English list: "a", "a and b", "a, b and c"."""
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}" if parts else ""
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} {joint} {parts[-1]}" if parts else ""

@@ -28,13 +28,13 @@ def call_thought(action: Message, traces: list[Trace], story: Story, voice: Voic
     call = action["tool_calls"][0]
     name, arguments = call["name"], arguments_of(call)
     kind = tool_kind(name, story.rules)[0]
-    last = story.turn_steps[-1] if story.turn_steps else None
+    last = story.last_step
     about, wish, found = main_value(arguments), "", ""
     again = any(step.name == name and step.arguments == arguments for step in story.turn_steps)
     if last is not None and last.failed:
         why = failed_before(last, voice)
         links: tuple[str, ...] = _ANY_LINK
-        aim = after_failure(last, name, kind, arguments, voice)
+        aim = after_failure(last, name, kind, arguments, traces, voice)
     else:
         found = learnt(last, story, voice) if last is not None else ""
         why, links = (found, _NOW_THAT) if found else _why_now(story, name, about, traces, kind, voice)

@@ -53,14 +53,14 @@ _ASKING = {
     "says": (
         "the user says {p}",
         "the user writes {p}",
-        "{p} is what the user tells me",
+        "the user tells me {p}",
         "the user's words are {p}",
-        "I read {p} from the user",
+        "the user wrote {p}",
     ),
     "question": (
         "the user asks {p}",
-        "the user asks me {p}",
-        "{p} is a question of the user's",
+        "the user's question is {p}",
+        "the user wants an answer to {p}",
         "I am asked {p}",
     ),
 }
