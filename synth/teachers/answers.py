@@ -119,6 +119,8 @@ def _before_change(body: str, asking: str, story: Story, tools: dict[str, Tool],
              "I offer a human and wait for the user's word",
              "I ask whether the user wants to be transferred")
         )  # fmt: skip
+    elif story.last_step is not None and story.last_step.failed:
+        must = voice.pick(_ANOTHER_WAY)
     elif story.user is not None and _AGREED.search(story.user.text):
         must = voice.pick(
             (f"I want to be sure of the details, so I ask before {what}",
@@ -142,6 +144,14 @@ def _before_change(body: str, asking: str, story: Story, tools: dict[str, Tool],
     context = _latest(body, story, voice) or asked_for(story, voice)
     facts = cited(body, context, story.last_step, story, voice)
     return [context, facts, must]
+
+
+_ANOTHER_WAY = (
+    "what I tried did not work, so I ask before I try another way",
+    "before I try another way I want to hear from the user",
+    "I do not try another way without the user's word",
+)
+"""Why the user is asked after an error."""
 
 
 def _likely_write(body: str, story: Story, tools: dict[str, Tool]) -> str:
@@ -182,16 +192,29 @@ def _refusal(body: str, story: Story, voice: Voice) -> list[str]:
             context or asked_for(story, voice),
             f"{rule}; {end}" if voice.number(2) else rule,
         ]
-    end = voice.pick(
-        (
-            "I should be open about what does not work and say what is left",
-            "the honest answer is that this does not work as asked",
-            "I must not promise more than I can do here",
-            "it is better to say plainly what I cannot do than to keep the user waiting",
-        )
-    )
+    end = voice.pick(_SAID_BEFORE if _refused_before(stems, story) else _CANNOT)
     context = context or asked_for(story, voice)
     return [context, cited(body, context, story.last_step, story, voice), end]
+
+
+def _refused_before(stems: frozenset[str], story: Story) -> bool:
+    """Whether my last message refused the same, and no call has been made since."""
+    before = " ".join(part for part in sentences(story.asked) if refuses(part))
+    return not story.turn_steps and len(stems & content_words(before)) >= MIN_SHARED
+
+
+_SAID_BEFORE = (
+    "I have refused this before, and no call since has changed that",
+    "my answer stays what it was, as I have learnt nothing new since I gave it",
+    "I said before that I cannot do this, and I have no reason to say anything else now",
+)
+_CANNOT = (
+    "I should be open about what does not work and say what is left",
+    "the honest answer is that this does not work as asked",
+    "I must not promise more than I can do here",
+    "it is better to say plainly what I cannot do than to keep the user waiting",
+)
+"""How a refusal without a rule ends: one given before, and a new one."""
 
 
 def _choice(body: str, asking: str, story: Story, voice: Voice) -> list[str]:
@@ -230,7 +253,7 @@ def _wanted(story: Story) -> bool:
 _CHOOSES = (
     "I cannot decide this for the user, so I ask",
     "the choice is the user's, so I ask",
-    "more than one way is open, and the user has to say which",
+    "I leave this decision to the user",
 )
 _TELLS_AND_ASKS = (
     "I tell the user what I found and ask how to go on",

@@ -71,7 +71,8 @@ def _why_now(
     if kind in ("write", "terminal") and confirmed(story, name, about):
         return go_ahead(story, voice), _ANY_LINK
     given = _just_given(traces, story)
-    if given and voice.number(2):
+    request = story.user.request if story.user is not None else None
+    if given and (request is None or request.form == "says" or voice.number(2)):
         told = (
             f"the user has now told me the {given}",
             f"with the {given} from the user I have what I was waiting for",
@@ -135,7 +136,8 @@ def _arranged(
         return plans[voice.number(2)]
     follows = aim.startswith(_FOLLOWING) and not aim.startswith("I have looked")
     learnt_first = links == _NOW_THAT
-    joined = f"{voice.pick(_NEXT if learnt_first and not wish else _JOINTS)} {aim}" if follows else aim
+    after = voice.pick(_NEXT if learnt_first and not wish else _JOINTS) if follows else ""
+    joined = f"{after} {aim.removesuffix(' next')}" if follows else aim
     if wish:
         because = voice.pick(("since", "because", "as"))
         plans = [
@@ -147,7 +149,7 @@ def _arranged(
         ]
         return plans[voice.number(len(plans))]
     plans = [[why, aim, where], [aim, why, where], [why, joined, where], [why, where, aim]]
-    if follows:
+    if follows and ", and " not in why:
         plans.append([f"{why}, {'and' if learnt_first else 'so'} {aim}", where])
     if not why.startswith(_NO_BECAUSE) and not re.search(r"\bnow\b", why):
         plans.append([f"{aim}, {voice.pick(links)} {why}", where])

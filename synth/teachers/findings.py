@@ -11,7 +11,7 @@ from synth.story import Step, Story
 from synth.value_forms import facts_in, is_trivial, normal, stands_in
 from synth.wording import Voice, plain, quote, shown
 
-_PERSONAL = frozenset(("zip", "postcode", "last4", "last four", "phone", "dob"))
+_PERSONAL = frozenset(("zip", "postcode", "last4", "phone", "dob"))
 """Fields that say who somebody is; an answer rests on others."""
 STATUS = frozenset("status state result outcome availability eligible eligibility stage phase".split())
 MAX_FIELDS = 60
@@ -115,12 +115,17 @@ def pick_facts(step: Step, story: Story, reply: str = "", limit: int = 2) -> lis
     for field, item in _scalars(value):
         name, words = _named(field)
         if isinstance(item, list):
-            if len(item) > 0 and step.kind != "write":
+            if len(item) > ("email" in value) and step.kind != "write":
                 count = name if len(item) > 1 else " ".join([*words[:-1], singular(words[-1])])
                 scored.append((1, f"{len(item)} {count}"))
         elif words[-1] in STATUS and isinstance(item, str) and len(item) > 2:
             scored.append((3, f"{name} {shown(item)}"))
-        elif step.kind == "write" or "id" in words or name in _PERSONAL or (words[-1] == "name" and "email" in value):
+        elif (
+            step.kind == "write"
+            or "id" in words
+            or not _PERSONAL.isdisjoint(words)
+            or (words[-1] == "name" and "email" in value)
+        ):
             continue
         elif _spoken(item, story) or (field in value and _taken_up(item, reply)):
             scored.append((2, shown(item) if name == "name" else f"{name} {shown(item)}"))
@@ -251,7 +256,7 @@ def _with_fields(facts: list[str], index: int, story: Story) -> str:
     named: dict[str, list[str]] = {}
     for fact in facts:
         label = field_words(story.index.field_of(fact, index)).strip()
-        if label not in _PERSONAL:
+        if _PERSONAL.isdisjoint(label.split()):
             named.setdefault(label, []).append(shown(fact))
     return ", and ".join(_labelled(label, values[:3]) for label, values in list(named.items())[:2])
 

@@ -63,7 +63,7 @@ def _wanted(asking: str, story: Story, tools: dict[str, Tool]) -> dict[str, str]
         if fields and tool_kind(name, story.rules)[0] == "read":
             needing = readers
         # A writing tool's fields are everyday words ("insurance"): one of them alone says little.
-        elif len(fields) > 1 and tool_words(name).verb[:5] in text:
+        elif len(fields) > 2 or (len(fields) > 1 and tool_words(name).verb[:5] in text):
             needing = writers
         else:
             continue
