@@ -45,7 +45,7 @@ _COURTESIES = (
     "happy to help",
     "reach out",
 )
-_WANTED = ("provide", "share", "specify", "confirm")
+_WANTED = ("provide", "share", "specify", "confirm", "transfer")
 _REFUSALS = (
     "cannot",
     "can't",
@@ -66,6 +66,13 @@ _REFUSALS = (
 )
 _DECIDES = re.compile(r"^(?!.*\bwhich\b).*(?:\?|\bconfirm)", re.IGNORECASE | re.DOTALL)
 """A question of yes or no, or a plea to confirm; "which" asks for something else."""
+_INQUIRES = re.compile(
+    r"\bconfirm (?:which|what)\b"
+    r"|\bconfirm (?:if|whether)\b(?! (?:you(?:'d| would)? (?:like|want|wish|agree)|th(?:is|at|ese)|all)\b)"
+    r"|\bconfirm (?:the|your)(?: \w+){0,3} (?:ids?|numbers?|names?|e-?mails?|zip|reason)\b(?! is\b)(?!:)",
+    re.IGNORECASE,
+)
+"""A plea to confirm that asks for a fact, not for a go-ahead."""
 _DONE = re.compile(r"\b(?:success\w*|ha(?:s|ve) been|is now|are now|done|completed|processed)\b", re.IGNORECASE)
 
 
@@ -104,7 +111,7 @@ def asks_go_ahead(text: str) -> bool:
 
 def seeks_yes(asking: list[str]) -> bool:
     """Whether one of the questions can be answered by a yes that lets something happen."""
-    return any(asks_go_ahead(part) and _DECIDES.search(part) for part in asking)
+    return any(asks_go_ahead(part) and _DECIDES.search(part) and not _INQUIRES.search(part) for part in asking)
 
 
 def refuses(text: str) -> bool:

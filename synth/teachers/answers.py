@@ -7,7 +7,7 @@ import re
 from curate.env import name_words, tool_kind
 from synth.names import tool_words
 from synth.replies import questions, refuses, reports_done, seeks_yes, sentences, without_courtesies
-from synth.story import Step, Story, Tool, content_words, forbids
+from synth.story import Story, Tool, content_words, forbids
 from synth.teachers.findings import cited, learnt
 from synth.teachers.missing import missing
 from synth.teachers.reasons import asked_for, failed_before
@@ -27,8 +27,10 @@ MIN_COVERED = 0.4
 _OPEN = re.compile(r"\b(?:provide|specify|is (?:it|this) an?)\b", re.IGNORECASE)
 """A question that wants more than a yes."""
 _AGREED = re.compile(r"\b(?:yes|proceed|go ahead|confirm|agree|do it)", re.IGNORECASE)
-_HANDS_OVER = re.compile(r"\b(?:transfer|connect)\w* you\b|\bto a human\b", re.IGNORECASE)
-_WHETHER = re.compile(r"\b(?:or|which|prefer)\b", re.IGNORECASE)
+_HANDS_OVER = re.compile(
+    r"\b(?:transfer|connect|hand)\w* you (?:over |through )?(?:to|with)\b|\bto a (?:human|colleague)\b", re.IGNORECASE
+)
+_WHETHER = re.compile(r"\b(?:which|prefer|rather|would you like)\b", re.IGNORECASE)
 """A question that leaves a choice."""
 
 
@@ -66,21 +68,16 @@ def _parting(story: Story) -> bool:
 
 def _wrote(story: Story) -> bool:
     """Whether the last call of this turn was a write that succeeded."""
-    last = story.turn_steps[-1] if story.turn_steps else None
+    last = story.last_step
     return last is not None and last.kind == "write" and not last.failed
 
 
-def _last(story: Story) -> Step | None:
-    """The last call of this turn."""
-    return story.turn_steps[-1] if story.turn_steps else None
-
-
-def _latest(story: Story, voice: Voice) -> str:
-    """A clause on the last call of this turn, whether it failed or gave something."""
-    if not story.turn_steps:
+def _latest(body: str, story: Story, voice: Voice) -> str:
+    """A clause on the last call of this turn, whether it failed or gave something that the reply may rest on."""
+    last = story.last_step
+    if last is None:
         return ""
-    last = story.turn_steps[-1]
-    return failed_before(last, voice) if last.failed else learnt(last, story, voice)
+    return failed_before(last, voice) if last.failed else learnt(last, story, voice, body)
 
 
 def _closing(story: Story, voice: Voice) -> str:
@@ -122,6 +119,8 @@ def _before_change(body: str, asking: str, story: Story, tools: dict[str, Tool],
              "I offer a human and wait for the user's word",
              "I ask whether the user wants to be transferred")
         )  # fmt: skip
+    elif story.last_step is not None and story.last_step.failed:
+        must = voice.pick(_ANOTHER_WAY)
     elif story.user is not None and _AGREED.search(story.user.text):
         must = voice.pick(
             (f"I want to be sure of the details, so I ask before {what}",
@@ -142,9 +141,17 @@ def _before_change(body: str, asking: str, story: Story, tools: dict[str, Tool],
              f"I put the details to the user before {what}",
              f"it is the user's decision, so I stop and ask before {what}")
         )  # fmt: skip
-    context = _latest(story, voice) or asked_for(story, voice)
-    facts = cited(body, context, _last(story), story, voice)
-    return [context, facts, must] if voice.number(2) else [must, cited(body, must, None, story, voice) or context]
+    context = _latest(body, story, voice) or asked_for(story, voice)
+    facts = cited(body, context, story.last_step, story, voice)
+    return [context, facts, must]
+
+
+_ANOTHER_WAY = (
+    "what I tried did not work, so I ask before I try another way",
+    "before I try another way I want to hear from the user",
+    "I do not try another way without the user's word",
+)
+"""Why the user is asked after an error."""
 
 
 def _likely_write(body: str, story: Story, tools: dict[str, Tool]) -> str:
@@ -164,7 +171,7 @@ def _likely_write(body: str, story: Story, tools: dict[str, Tool]) -> str:
 
 
 def _refusal(body: str, story: Story, voice: Voice) -> list[str]:
-    context = _latest(story, voice)
+    context = _latest(body, story, voice)
     refusing = " ".join(part for part in sentences(body) if refuses(part))
     stems = content_words(refusing)
     shared = [(len(stems & words), words, line) for line, words in story.policy]
@@ -185,38 +192,42 @@ def _refusal(body: str, story: Story, voice: Voice) -> list[str]:
             context or asked_for(story, voice),
             f"{rule}; {end}" if voice.number(2) else rule,
         ]
-    end = voice.pick(
-        (
-            "I should be open about what does not work and say what is left",
-            "the honest answer is that this does not work as asked",
-            "I must not promise more than I can do here",
-            "it is better to say plainly what I cannot do than to keep the user waiting",
-        )
-    )
+    end = voice.pick(_SAID_BEFORE if _refused_before(stems, story) else _CANNOT)
     context = context or asked_for(story, voice)
-    return [context, cited(body, context, _last(story), story, voice), end]
+    return [context, cited(body, context, story.last_step, story, voice), end]
+
+
+def _refused_before(stems: frozenset[str], story: Story) -> bool:
+    """Whether my last message refused the same, and no call has been made since."""
+    before = " ".join(part for part in sentences(story.asked) if refuses(part))
+    return not story.turn_steps and len(stems & content_words(before)) >= MIN_SHARED
+
+
+_SAID_BEFORE = (
+    "I have refused this before, and no call since has changed that",
+    "my answer stays what it was, as I have learnt nothing new since I gave it",
+    "I said before that I cannot do this, and I have no reason to say anything else now",
+)
+_CANNOT = (
+    "I should be open about what does not work and say what is left",
+    "the honest answer is that this does not work as asked",
+    "I must not promise more than I can do here",
+    "it is better to say plainly what I cannot do than to keep the user waiting",
+)
+"""How a refusal without a rule ends: one given before, and a new one."""
 
 
 def _choice(body: str, asking: str, story: Story, voice: Voice) -> list[str]:
-    context = _latest(story, voice) or asked_for(story, voice)
-    facts = cited(body, context, _last(story), story, voice)
-    options = [
-        "what happens next depends on the user's answer",
-        "I need the user's answer to go on",
-        "I would rather ask than guess",
-        "this is a question for the user",
-        "guessing would be wrong here; I ask",
-        "I ask the user and go by the answer",
-    ]
-    if _WHETHER.search(asking):
-        options += ["I cannot decide this for the user, so I ask", "the choice is the user's, so I ask"]
-    end = voice.pick(options)
-    return [context, facts, end] if voice.number(3) else [end, context, facts]
+    context = _latest(body, story, voice) or asked_for(story, voice)
+    facts = cited(body, context, story.last_step, story, voice)
+    options = _CHOOSES if _WHETHER.search(asking) else _TELLS_AND_ASKS if facts else _ASKS
+    return [context, facts, voice.pick(options)]
 
 
 def _report(body: str, story: Story, voice: Voice) -> list[str]:
-    latest, asked = _latest(story, voice), asked_for(story, voice)
-    facts, last = cited(body, latest, _last(story), story, voice), _last(story)
+    latest = _latest(body, story, voice)
+    asked = "" if _wrote(story) and not _wanted(story) else asked_for(story, voice)
+    facts, last = cited(body, latest, story.last_step, story, voice), story.last_step
     order = voice.number(3)
     options: tuple[str, ...]
     if last is not None and last.failed:
@@ -232,6 +243,29 @@ def _report(body: str, story: Story, voice: Voice) -> list[str]:
     return [latest or asked, facts, end] if order == 1 else [asked, latest, facts, end]
 
 
+def _wanted(story: Story) -> bool:
+    """Whether the known request is the one that the last call, a change, has met."""
+    last, request = story.last_step, story.request
+    verb = tool_words(last.name).verb if last is not None else ""
+    return request is not None and (story.request_age == 0 or (bool(verb) and verb[:5] in request.phrase.lower()))
+
+
+_CHOOSES = (
+    "I cannot decide this for the user, so I ask",
+    "the choice is the user's, so I ask",
+    "I leave this decision to the user",
+)
+_TELLS_AND_ASKS = (
+    "I tell the user what I found and ask how to go on",
+    "the user should know this before anything else is done, so I share it and ask",
+    "how to go on from there is for the user to say",
+)
+_ASKS = (
+    "I need the user's answer to go on",
+    "I would rather ask than guess",
+    "I lack something that only the user can tell me",
+)
+"""How a question ends: one with a choice, one with facts of a result beside it, any other."""
 _AFTER_FAILURE = ("the user should know about this", "I tell the user about it", "I have to say so to the user")
 _AFTER_CHANGE = (
     "the user should know that it is done",
@@ -245,7 +279,7 @@ _WITH_FACTS = (
     "this goes into my answer",
     "I answer on that ground",
 )
-_NOW_ANSWER = ("now I reply to the user", "this is where I write to the user", "with this I go back to the user")
+_NOW_ANSWER = ("that is enough for an answer", "with this I can answer the user", "I can tell the user now")
 _AT_ONCE = (
     "I reply to this in words, without a call",
     "my reply takes no call",
