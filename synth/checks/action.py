@@ -54,7 +54,7 @@ _TO_USE = re.compile(
 )
 _ANNOUNCED = re.compile(
     r"\b(?:i'll|i will|i shall|i'm going to|i am going to|i'm|i am|let me|let's|i need to|i should|i must|now i|next i"
-    r"|i now|i next|time to|i can now|i go ahead and|then i)\b[^.!?;]{0,20}?\b(?:call|calling|use|using|invoke|invoking"
+    r"|i now|i next|time to|i can now|then i|i)\b[^.!?;]{0,20}?\b(?:call|calling|use|using|invoke|invoking"
     r"|run|running|query|querying|execute|executing)\b (?:to )?(?:the |a |an )?([^.!?;]{0,60})"
 )
 _BACKWARD = re.compile(
@@ -189,7 +189,8 @@ class _Said:
 @lru_cache(maxsize=4096)
 def _said_of(name: str) -> _Said:
     words = [singular(word) for word in name_words(name)]
-    verbs = frozenset(word for word in words if word in READ_VERBS | WRITE_VERBS) or frozenset(words[:1])
+    at = next((at for at, word in enumerate(words) if word in READ_VERBS | WRITE_VERBS), 0)
+    verbs = frozenset(words[at : at + 1])
     topics = {word for word in words if word not in verbs and word not in _COMMON}
     topics = topics or {word for word in words if word not in verbs and word in ("user", "agent")}
     acts = _with_synonyms(verbs)
@@ -205,8 +206,8 @@ def _said_of(name: str) -> _Said:
 
 _TRIVIAL = ("yes", "none", "null", "true", "false", "all", "any")
 _READING = frozenset(
-    "look lookup check find search get retrieve pull fetch read see view show list open identify verify confirm turn "
-    "go learn know load examine review inspect query next need locate figure last".split()
+    "look lookup check find search get retrieve pull fetch read see view show list open identify verify confirm learn "
+    "load examine review inspect query locate".split()
 )
 
 

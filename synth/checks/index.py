@@ -14,7 +14,7 @@ from synth.checks.words import standing_words, words_of
 Run: TypeAlias = tuple[str, ...]
 RUN = 5
 """Words of the runs that are looked up."""
-MOST_YEARS = 12
+MOST_YEARS = 24
 NEVER = 1 << 40
 """The place of what stands nowhere; larger than any message index."""
 
@@ -125,10 +125,10 @@ class RowIndex:
 
     @cached_property
     def years(self) -> list[str]:
-        """The years of this century that are spoken of anywhere, for dates that a thought names without one."""
+        """The years that are spoken of anywhere, for dates that a thought names without one."""
         words = {word for known in self.standing for word in known.years}
         words.update(word for word in self.first if is_year(word))
-        return sorted(words)[:MOST_YEARS]
+        return sorted(words, reverse=True)[:MOST_YEARS]
 
     @cached_property
     def _joined(self) -> tuple[str, list[int]]:
@@ -157,8 +157,8 @@ def _run_places(lists: Iterable[tuple[int, list[str]]]) -> dict[Run, int]:
 
 
 def is_year(word: str) -> bool:
-    """Whether a word is a year of this century."""
-    return len(word) == 4 and word.startswith("20") and word.isdigit()
+    """Whether a word may be a year of our time."""
+    return len(word) == 4 and word.isdigit() and word[:2] in ("19", "20")
 
 
 def runs_of(words: Sequence[str], size: int = RUN) -> Iterator[Run]:

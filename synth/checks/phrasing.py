@@ -25,7 +25,7 @@ _FORESIGHT = [
         r"\b(?:as|what) (?:we|i|you)(?:'ll| will| shall| are about to| later| soon)\b[^.!?]{0,20}"
         r"\b(?:see|find|learn|discover)",
         r"\b(?:later(?: on)?|afterwards?|subsequently|eventually|ultimately|in the end)\b,?[^.!?]{0,30}?\b"
-        + _SAYS
+        + _SAYS.replace("s?", "s")
         + r"\b",
         r"\b(?:next|following|subsequent|later|coming|future) " + _MESSAGE + r"\b[^.!?]{0,30}?\b" + _SAYS + r"\b",
         r"\b(?:user|customer|they|he|she)(?:'ll| will| is going to| are going to) (?:\w+ )?"

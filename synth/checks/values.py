@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from functools import cached_property
 from typing import NamedTuple
 
-from synth.checks.index import Run, runs_of
+from synth.checks.index import Run, is_year, runs_of
 from synth.checks.settings import JUDGED_CHARS, CheckSettings
 from synth.checks.words import number_of, words_of
 
@@ -127,11 +127,6 @@ def significant(word: str) -> int:
     """Significant digits of a number word; zeros at the end of a whole number are none."""
     whole, _, part = word.partition("p")
     return len((whole + part).lstrip("0")) if part else len(whole.strip("0"))
-
-
-def is_year(word: str) -> bool:
-    """Whether a number word may be a year of our time, which is no secret of any message."""
-    return len(word) == 4 and word[:2] in ("19", "20") and word.isdigit()
 
 
 def _dates(thought: ThoughtText, years: Sequence[str]) -> Iterator[Value]:
