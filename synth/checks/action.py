@@ -19,6 +19,8 @@ from synth.names import singular, tool_words
 
 MAX_CALLS = 20
 """Calls of one turn that are looked at."""
+FEW_TOOLS = 64
+"""Tools up to which each name is looked for before the thought is taken apart."""
 MAX_ARGUMENTS = 60
 """Argument values of one call that are looked for."""
 
@@ -124,7 +126,7 @@ def _decided_for(text: str, tools: frozenset[str]) -> Iterator[str]:
 
     A name of one plain word ("think") counts only behind "call", "use" and the like.
     """
-    if not any(name in text for name in tools):
+    if len(tools) <= FEW_TOOLS and not any(name in text for name in tools):
         return
     for found in _NAME.finditer(text):
         name = found[0]

@@ -47,6 +47,7 @@ class RowIndex:
             head += 1
         self.standing = [_standing(row["tools"])]
         self.standing += [_standing(text) for message in messages[:head] for text in texts_of(message)]
+        self._numbers: tuple[int, list[str]] | None = None
         self._lists = [
             list(chain.from_iterable(map(words_of, texts_of(message)))) if at >= head else []
             for at, message in enumerate(messages)
@@ -120,8 +121,10 @@ class RowIndex:
 
     def numbers_before(self, message_index: int) -> list[str]:
         """The number words that stand up to a message, the latest first."""
-        found = [(place, word) for word, place in self.first.items() if place <= message_index and word[0].isdecimal()]
-        return [word for _, word in sorted(found, key=lambda pair: -pair[0])]
+        if self._numbers is None or self._numbers[0] != message_index:
+            places = [(at, word) for word, at in self.first.items() if at <= message_index and word[0].isdecimal()]
+            self._numbers = message_index, [word for _, word in sorted(places, key=lambda place: -place[0])]
+        return self._numbers[1]
 
     @cached_property
     def years(self) -> list[str]:
