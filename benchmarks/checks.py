@@ -1,8 +1,8 @@
 """Whether the checks on thoughts find what is planted and let good thoughts pass; the last line is one JSON object.
 
-Good thoughts are the offline teacher's and others in a freer style: with sums, dates in words, prices with commas, names
-of tools, expectations. Planted ones are such thoughts with a fault, made for each check from values and texts of the real
-later messages and from the wordings of checks.yaml, whose `held_out` half was written before the checks.
+Good thoughts are the offline teacher's and others in a freer style: with sums, dates in words, prices with commas,
+names of tools, expectations. Planted ones are such thoughts with a fault, made for each check from values and texts of
+the real later messages and from the wordings of checks.yaml; its `held_out` half no check was ever tuned on.
 """
 
 from __future__ import annotations
@@ -139,8 +139,9 @@ def day(iso: str, rng: random.Random) -> str:
     name = MONTHS[month - 1]
     ending = "th" if 10 < number < 14 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
     return rng.choice(
-        [iso[:10], f"{name} {number}", f"{name[:3]} {number}", f"{name} {number}{ending}", f"the {number}{ending} of {name}",
-         f"{name} {number}, {year}", f"{number} {name} {year}", f"{month}/{number}/{year}"]
+        [iso[:10], f"{name} {number}", f"{name[:3]} {number}", f"{name} {number}{ending}",
+         f"the {number}{ending} of {name}", f"{name} {number}, {year}", f"{number} {name} {year}",
+         f"{month}/{number}/{year}"]
     )  # fmt: skip
 
 
@@ -166,7 +167,8 @@ def fact(turn: Turn, rng: random.Random) -> str:
                     f"So it is about {day(rng.choice(dates[-8:]), rng)}, which I keep in mind."]  # fmt: skip
     if texts:
         value = rng.choice(texts[-12:])
-        options += [f"On file I have {value}.", f'The record says "{value}".', f"What I looked up earlier names {value.lower()}.",
+        options += [f"On file I have {value}.", f'The record says "{value}".',
+                    f"What I looked up earlier names {value.lower()}.",
                     f"The earlier result shows {value}."]  # fmt: skip
     options += ["", "There is not much to go by yet.", "I go step by step: first the facts, then the decision."]
     return rng.choice(options)
@@ -256,7 +258,7 @@ def later_value(turn: Turn, rng: random.Random) -> str | None:
             not new
             or text.startswith("-")
             or (len(text) < 4 and not text.isdigit())
-            or len(text.rstrip("0")) < 3
+            or len(text.replace(".", "").strip("0")) < 3
             or len(text) > 60
         ):
             continue
@@ -308,6 +310,22 @@ def parroted(turn: Turn, rng: random.Random) -> str | None:
     ).format(copied)
 
 
+def good_thoughts(turns: Sequence[Turn], count: int, seed: int) -> Iterator[Case]:
+    """The offline teacher's thoughts and free ones in turns; half of the free ones with a sentence near to a fault."""
+    wordings = yaml.safe_load((HERE / "checks.yaml").read_text(encoding="utf-8"))["good"]
+    rng = random.Random(f"{seed} good")
+    for number, turn in enumerate(rng.sample(turns, min(len(turns), count))):
+        if number % 2:
+            yield Case(turn, None, turn.thought)
+            continue
+        text, near = free_thought(turn, rng), number // 2 % 4
+        if not any(message["role"] == "tool" for message in turn.row["messages"][: turn.at]):
+            near = 2  # Some of these sentences speak of earlier results.
+        if near < 2:
+            text = inserted(text, rng.choice(wordings["held_out" if near else "tuned"]), rng)
+        yield Case(turn, None, text, held_out=near == 1)
+
+
 Maker = Callable[[Turn, random.Random], "str | None"]
 
 
@@ -317,7 +335,7 @@ def by_form(thought: str, others: Sequence[str], rng: random.Random) -> dict[str
     words = thought.rstrip('.!?\u201d"').split()
     return {
         "no_thought": rng.choice([None, "", "  \n ", "\n"]),
-        "too_short": rng.choice(["OK.", "Done.", "I go on.", "Next step.", "A call is needed here.", thought[:20] + "."]),
+        "too_short": rng.choice(["OK.", "Done.", "I go on.", "Next step.", "A call is needed here."]),
         "too_long": " ".join(rng.sample(others, 30)),
         "repetition": rng.choice([" ".join([thought, *[loop] * rng.randint(2, 5)]), " ".join([loop] * 4),
                                   thought + " " + "and then I check again " * rng.randint(4, 9) + "."]),
@@ -330,6 +348,7 @@ def planted(turns: Sequence[Turn], each: int, seed: int) -> Iterator[Case]:
     wordings = yaml.safe_load((HERE / "checks.yaml").read_text(encoding="utf-8"))
     others = [turn.thought for turn in turns]
     makers: dict[str, Maker] = {"future_copy": later_copy, "parroting": parroted}
+    wordings.pop("good")
     codes = ("no_thought", "too_short", "too_long", "unfinished", "repetition", *makers, *wordings)
     for code in codes:
         rng, made = random.Random(f"{seed} {code}"), 0
@@ -359,9 +378,8 @@ def worded(turn: Turn, code: str, wordings: Any, base: str, held_out: bool, rng:
     calls = turn.message["tool_calls"]
     if "tool" in wordings:
         wordings = wordings["tool" if calls else "text"]
-    if code == "hindsight_words" and calls and any(
-        call["name"] == calls[0]["name"] for message in turn.row["messages"][: turn.at] for call in message["tool_calls"]
-    ):  # fmt: skip
+    earlier = {call["name"] for message in turn.row["messages"][: turn.at] for call in message["tool_calls"]}
+    if code == "hindsight_words" and calls and calls[0]["name"] in earlier:
         return None
     value = later_value(turn, rng) if code == "future_entity" else ""
     if value is None:
@@ -432,8 +450,9 @@ def table(good: list[tuple[Case, list[Any]]], bad: list[tuple[Case, list[Any]]],
         mark = figures[code]
         lies = f"{len(held)} | {sum(held)} | {mark['held_out_recall']:.1%}" if held else "- | - | -"
         base = "-" if mark["floor"] is None else f"{mark['floor']:.1%}"
-        print(f"{code} | {len(mine)} | {sum(caught for _, caught in mine)} | {mark['recall']:.1%} | {lies} | {len(good)} | "
-              f"{flagged} | {mark['false_positive']:.1%} | {base}")  # fmt: skip
+        caught = sum(caught for _, caught in mine)
+        row = [code, len(mine), caught, f"{mark['recall']:.1%}", lies, len(good), flagged]
+        print(*row, f"{mark['false_positive']:.1%}", base, sep=" | ")
     return figures
 
 
@@ -466,19 +485,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as folder:
         turns = turns_of(Path(folder))
     bad = judge(list(planted(turns, settings.each, settings.seed)))
-    rng = random.Random(f"{settings.seed} good")
-    chosen = rng.sample(turns, min(len(turns), len(bad)))
-    good = judge(
-        [Case(turn, None, turn.thought if at % 2 else free_thought(turn, rng)) for at, turn in enumerate(chosen)]
-    )
+    good = judge(list(good_thoughts(turns, len(bad), settings.seed)))
     if settings.read:
         read(good + bad, settings.read)
     print(f"\n{len(good)} good thoughts, {len(bad)} planted, of {len(turns):,} turns\n")
     figures = table(good, bad, floors([case for case, _ in good], turns, settings.seed))
     any_false = sum(bool(found) for _, found in good) / len(good)
     offline = [found for at, (_, found) in enumerate(good) if at % 2]
+    near = [found for case, found in good if case.held_out]
     print(
-        f"\ngood thoughts that fail any check: {any_false:.1%}; of the offline teacher's {sum(map(bool, offline)) / len(offline):.1%}"
+        f"\ngood thoughts that fail any check: {any_false:.1%}; "
+        f"of the offline teacher's {sum(map(bool, offline)) / len(offline):.1%}; "
+        f"of {len(near)} with a held-out sentence near to a fault {sum(map(bool, near)) / len(near):.1%}"
     )
     print("floor: the same good thoughts with the later messages of another task's trajectory; other checks read none")
     held = [mark["held_out_recall"] for mark in figures.values() if mark["held_out_recall"] is not None]

@@ -25,7 +25,7 @@ _FORESIGHT = [
         r"\b(?:as|what) (?:we|i|you)(?:'ll| will| shall| are about to| later| soon)\b[^.!?]{0,20}"
         r"\b(?:see|find|learn|discover)",
         r"\b(?:later(?: on)?|afterwards?|subsequently|eventually|ultimately|in the end)\b,?[^.!?]{0,30}?\b"
-        + _SAYS
+        + _SAYS.replace("s?", "s")
         + r"\b",
         r"\b(?:next|following|subsequent|later|coming|future) " + _MESSAGE + r"\b[^.!?]{0,30}?\b" + _SAYS + r"\b",
         r"\b(?:user|customer|they|he|she)(?:'ll| will| is going to| are going to) (?:\w+ )?"
@@ -51,7 +51,6 @@ _THIS = re.compile(
     r"|\b(?:result|output|response|outcome) of this (?:call|step|attempt|lookup|search|query)\b[^.!?]{0,30}\b"
     + _OUTCOME
     + r"\b"
-    r"|\bwith this call\b"
 )
 _ANY = re.compile(
     r"\b(?:result|output|response|search|lookup|call|tool|query|observation|database|system)s?\b[^.!?,]{0,30}?\b"
@@ -61,13 +60,14 @@ _AFTER = re.compile(r"[^.!?,;]{0,40}?\b(?<!\bi )(?<!\bwe )(?<!they )(?<!user )(?
 
 # Words without one of which none of the patterns can match; most thoughts have none, and that is told at once.
 _FORESEEING = frozenset(
-    "hindsight retrospect will well youll theyll ill itll userll later soon about next following subsequent coming "
-    "future afterward afterwards subsequently eventually ultimately end ends ended goes know prove proves going".split()
+    "hindsight retrospect will well youll theyll ill itll userll later soon next following subsequent coming future "
+    "afterward afterwards subsequently eventually ultimately end ends ended goes succeeds fails works prove "
+    "proves".split()
 )
 _REPORTING = frozenset(
     "returned returns came comes gave gives found finds showed shows confirmed confirms succeeded succeeds failed "
-    "fails worked works went goes successful accepted completed done reveals revealed produced yielded turns turned "
-    "turn this".split()
+    "fails worked works went goes successful accepted completed done reveals revealed produced yielded turns "
+    "turned".split()
 )
 
 _THOUGHT = r"(?:thought|thoughts|thinking|reasoning|rationale|chain[- ]of[- ]thought|justification|inner monologue)"
@@ -131,39 +131,45 @@ def hindsight(text: str, words: frozenset[str], before: Before) -> Iterator[str]
     Of results that stand before the turn anything may be said. A turn that calls a tool cannot know what that call
     gives, unless the same tool was called before.
     """
-    foreseeing, reporting = not words.isdisjoint(_FORESEEING), not words.isdisjoint(_REPORTING)
-    if not (foreseeing or reporting):
-        return
-    for sentence in _END.split(text.replace("\u2019", "'")):
-        found = _foresight(sentence) if foreseeing else None
-        found = found or (_outcome(sentence, before) if reporting else None)
-        if found and not _CONDITIONAL.search(sentence):
-            yield found[0]
+    text = text.replace("\u2019", "'")
+    patterns: list[re.Pattern[str]] = []
+    if not words.isdisjoint(_FORESEEING) or "s going to" in text or "are going to" in text:
+        patterns += _FORESIGHT
+    reporting = not words.isdisjoint(_REPORTING)
+    if reporting and before.names:
+        patterns.append(_THIS)
+    if reporting and not before.called:
+        patterns.append(_ANY)
+    for pattern in patterns:
+        for found in pattern.finditer(text):
+            if not _CONDITIONAL.search(text, *_sentence(text, found)):
+                yield found[0]
+    if reporting:
+        yield from _of_calls(text, before)
 
 
-def _foresight(sentence: str) -> re.Match[str] | None:
-    return next((found for pattern in _FORESIGHT if (found := pattern.search(sentence))), None)
+def _sentence(text: str, found: re.Match[str]) -> tuple[int, int]:
+    """Where the sentence, or the clause, around a match begins and ends, at most 200 characters to either side."""
+    near = max(0, found.start() - 200)
+    start = max((end.end() for end in _END.finditer(text, near, found.start())), default=near)
+    end = _END.search(text, found.end(), found.end() + 200)
+    return start, end.start() if end else found.end() + 200
 
 
-def _outcome(sentence: str, before: Before) -> re.Match[str] | None:
-    """A word about a result that does not stand before the turn."""
-    found = (_THIS.search(sentence) or _of_call(sentence, before)) if before.names else None
-    return found or (None if before.called else _ANY.search(sentence))
-
-
-def _of_call(sentence: str, before: Before) -> re.Match[str] | None:
-    """A word about the outcome of the called tool, right behind its name or its plain words."""
+def _of_calls(text: str, before: Before) -> Iterator[str]:
+    """Words about the outcome of a called tool, right behind its name or its plain words."""
     for name in before.names:
         if name in before.called:
             continue
         plain = tool_words(name).action.lower()
         known = plain in (tool_words(called).action.lower() for called in before.called)
         for said in (name.lower(),) if known else (name.lower(), plain):
-            at = sentence.find(said)
-            found = _AFTER.match(sentence, at + len(said)) if at >= 0 else None
-            if found:
-                return found
-    return None
+            at = text.find(said)
+            while at >= 0:
+                found = _AFTER.match(text, at + len(said))
+                if found and not _CONDITIONAL.search(text, *_sentence(text, found)):
+                    yield said + found[0]
+                at = text.find(said, at + len(said))
 
 
 def meta_talk(text: str, words: frozenset[str], visible: Callable[[str], bool]) -> Iterator[str]:

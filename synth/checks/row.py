@@ -12,7 +12,7 @@ from functools import lru_cache
 from curate.canonical import canonical_json, hash128, parse_json
 from curate.env import DEFAULT_RULES, EnvRules
 from curate.trajectory import Trajectory
-from synth.checks.action import call_fit, text_fit, tool_names
+from synth.checks.action import MAX_CALLS, call_fit, text_fit, tool_names
 from synth.checks.form import language, main_script, repetition, shape
 from synth.checks.future import copied_runs, peeked_values
 from synth.checks.index import RowIndex
@@ -124,7 +124,8 @@ class RowChecks:
         calls = self._messages[at]["tool_calls"]
         fit = call_fit(thought, calls, self._tools, self._rules) if calls else text_fit(thought, self._tools)
         yield "action_fit", fit
-        before = Before(tuple(call["name"] for call in calls), self._results(at))
+        names = tuple(dict.fromkeys(call["name"] for call in calls[:MAX_CALLS]))
+        before = Before(names, self._results(at))
         yield "hindsight_words", next(hindsight(thought.lower, thought.word_set, before), None)
         yield "future_entity", self._peeked(at, thought)
         yield "future_copy", next(copied_runs(thought, places, at, self._settings), None)
