@@ -17,6 +17,7 @@ import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -429,6 +430,13 @@ def floors(cases: Sequence[Case], turns: Sequence[Turn], seed: int) -> Counter[s
     return failed
 
 
+def shifted(turns: Sequence[Turn]) -> Iterator[Case]:
+    """Each turn with the offline thought of the next turn, which often knows more; no wording of it is made up."""
+    for turn, following in pairwise(turns):
+        if turn.row is following.row:
+            yield Case(turn, "shifted", following.thought)
+
+
 def table(good: list[tuple[Case, list[Any]]], bad: list[tuple[Case, list[Any]]], floor: Counter[str]) -> dict[str, Any]:
     """Print a row a check; returns the figures."""
     from synth.checks.settings import CODES
@@ -499,11 +507,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         f"of {len(near)} with a held-out sentence near to a fault {sum(map(bool, near)) / len(near):.1%}"
     )
     print("floor: the same good thoughts with the later messages of another task's trajectory; other checks read none")
+    moved = [found for _, found in judge(list(shifted(turns)))]
+    refused, common = sum(map(bool, moved)) / len(moved), Counter(one.code for found in moved for one in found)
+    print(
+        f"thoughts of the next turn, judged a turn too early: {refused:.1%} of {len(moved):,} refused, "
+        f"{', '.join(f'{code} {count:,}' for code, count in common.most_common(4))}"
+    )
     held = [mark["held_out_recall"] for mark in figures.values() if mark["held_out_recall"] is not None]
     print(json.dumps({
         "planted_recall_min": min(mark["recall"] for mark in figures.values()),
         "held_out_recall_min": min(held),
         "false_positive_max": max(mark["false_positive"] for mark in figures.values()),
+        "next_turn_refused": round(refused, 4),
         "false_positive_any": round(any_false, 4),
         "checks": figures,
     }))  # fmt: skip
