@@ -225,11 +225,11 @@ class Batches:
         for at, request in enumerate(requests):
             outcome, line = self._line(batch["vendor"], request, ended if at >= doing else None)
             counts[outcome] += 1
-            good = batch["vendor"] == "anthropic" or outcome == "succeeded" or "response" in line and line["response"]
+            good = batch["vendor"] == "anthropic" or outcome == "succeeded" or ("response" in line and line["response"])
             (output if good else errors).append(line)
         self._note(batch, [line["custom_id"] for line in output if _succeeded(line)])
         for name, lines in (("output", output), ("errors", errors)):
-            if lines or batch["vendor"] == "anthropic" and name == "output":
+            if lines or (batch["vendor"] == "anthropic" and name == "output"):
                 batch[name] = f"file-{self._next():06d}"
                 data = b"".join(json.dumps(line, ensure_ascii=False).encode() + b"\n" for line in lines)
                 _write(self._dir / "files" / batch[name], data)
