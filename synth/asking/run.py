@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from curate.cli import say
 from synth.asking.asker import Asker, Purse, RunStopped
@@ -28,6 +28,10 @@ from synth.thoughts import JournaledThoughts, rules_of
 if TYPE_CHECKING:
     from synth.pipeline import Source
     from synth.settings import AugmentSettings
+
+
+Asked: TypeAlias = tuple[JournaledThoughts, Mapping[str, Any], str]
+"""The thoughts, what the manifest says of them, and a remark for the report."""
 
 
 @dataclass
@@ -126,6 +130,16 @@ class ModelRun:
         finally:
             await self.shop.api.close()
 
+    def remark(self) -> str:
+        """The price that was counted with, and what seeing the future means."""
+        price = f"Prices: {self.price.about()}."
+        if self.settings.model.per == "turn":
+            return f"The teacher saw nothing that comes after a turn. {price}"
+        return (
+            "The teacher saw each trajectory whole, so a thought may be steered by what came of its step in ways that "
+            f"the checks do not see. {price}"
+        )
+
     def named(self) -> dict[str, Any]:
         """What the manifest says of the teacher; neither host nor anything that does not bear on its thoughts."""
         model = self.settings.model
@@ -141,8 +155,8 @@ class ModelRun:
 
 
 @contextmanager
-def asked_thoughts(settings: AugmentSettings, source: Source) -> Iterator[tuple[JournaledThoughts, Mapping[str, Any]]]:
-    """Ask, then give what the journal holds: the thoughts, and what the manifest says of them.
+def asked_thoughts(settings: AugmentSettings, source: Source) -> Iterator[Asked]:
+    """Ask, then give what the journal holds.
 
     Raises:
         RunStopped: if turns are missing and a partial output is not accepted.
@@ -156,4 +170,4 @@ def asked_thoughts(settings: AugmentSettings, source: Source) -> Iterator[tuple[
                 raise
             say(f"{stopped}; writing {settings.out} with what there is")
             named["decided"] = run.journal.turns
-        yield JournaledThoughts(run.shop), named
+        yield JournaledThoughts(run.shop), named, run.remark()

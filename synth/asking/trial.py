@@ -92,6 +92,8 @@ def pilot(settings: AugmentSettings) -> list[str]:
     ]
     if facts["turns_asked"]:
         whole = facts["usd"] / facts["turns_asked"] * facts["turns_total"]
+        if not run.price.known:
+            lines.append(run.price.about())
         lines.append(f"the whole set would cost about ${whole:,.2f}; run again without --limit to go on from here")
     return [*lines, str(page)]
 
