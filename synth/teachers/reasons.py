@@ -10,7 +10,7 @@ from synth.names import field_words, listed, tool_words
 from synth.replies import questions, seeks_yes, sentences, without_courtesies
 from synth.requests import QUOTED, Request, without_they
 from synth.story import Step, Story
-from synth.teachers.findings import failure_text
+from synth.teachers.findings import failure_text, learnt
 from synth.value_forms import facts_in, leaves
 from synth.wording import Voice, quote, shown
 
@@ -181,6 +181,14 @@ def failed_before(step: Step, voice: Voice) -> str:
             f"I could not {action}; the error says {error}",
         )
     )
+
+
+def latest(body: str, story: Story, voice: Voice) -> str:
+    """A clause on the last call of this turn, whether it failed or gave something that the reply may rest on."""
+    last = story.last_step
+    if last is None:
+        return ""
+    return failed_before(last, voice) if last.failed else learnt(last, story, voice, body)
 
 
 def changed_since(old: dict[str, Any], new: dict[str, Any], voice: Voice) -> str:
