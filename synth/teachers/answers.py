@@ -45,8 +45,8 @@ def answer_thought(text: str, story: Story, tools: dict[str, Tool], voice: Voice
         parts = refusal(body, story, voice)
     elif seeks_yes(asking) and not any(_OPEN.search(part) for part in asking):
         parts = _before_change(body, " ".join(asking), story, tools, voice)
-    elif asking and not _failed(story) and (lacking := missing(" ".join(asking), story, tools, voice)):
-        parts = [asked_for(story, voice), lacking]
+    elif asking and not _change_failed(story) and (lacking := missing(" ".join(asking), story, tools, voice)):
+        parts = [latest(body, story, voice) if _failed(story) else asked_for(story, voice), lacking]
     elif refuses(body[:REPORTED_EARLY]):
         parts = refusal(body, story, voice)
     elif asking:
@@ -71,6 +71,11 @@ def _wrote(story: Story) -> bool:
 def _failed(story: Story) -> bool:
     """Whether the last call of this turn failed."""
     return story.last_step is not None and story.last_step.failed
+
+
+def _change_failed(story: Story) -> bool:
+    """Whether the last call failed to change something: what is asked then is how to go on."""
+    return story.last_step is not None and story.last_step.failed and story.last_step.kind == "write"
 
 
 def _closing(story: Story, voice: Voice) -> str:

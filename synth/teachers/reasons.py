@@ -102,7 +102,7 @@ def asked_for(story: Story, voice: Voice) -> str:
         return _clause(_ASKING, Request("says", quote(heard)), voice) if len(heard) > 3 else ""
     # What has been done since the user asked may have met the request.
     old = story.request_age > 0 or story.wrote
-    yes = story.user is not None and story.user.yes
+    yes = story.user is not None and story.user.yes and seeks_yes(questions(without_courtesies(story.asked)))
     if old and not (story.wrote or yes) and said is not None and not _answers(said, story):
         return _clause(_ASKING, said, voice)
     first = _OPENING if story.first_request else _ASKING

@@ -293,3 +293,16 @@ def test_any_tool_set_and_no_user_at_all(message, trajectory) -> None:
     for name in ("<think>", "fs-read_file", "mcp__github__createIssue", "x", "", "getWeather", "数据", "list"):
         text = thought(trajectory, message("assistant", None, (name, '{"path": "/a/b.txt", "n": [1, {"k": null}]}')))
         assert len(text) >= 40 and not MARKUP.search(text)
+
+
+def test_what_is_found_already_is_not_said_to_be_missing(message, trajectory) -> None:
+    parameters = {"type": "object", "properties": {"email": {"type": "string"}, "postcode": {"type": "string"}}}
+    text = thought(
+        trajectory,
+        message("user", "My address is wrong. I am at mia@example.com."),
+        message("assistant", None, ("find_customer", '{"email": "mia@example.com"}')),
+        message("tool", '{"customer_id": "C-1"}'),
+        message("assistant", "Could you give me the new address, with postcode and city?"),
+        tools=[{"type": "function", "function": {"name": "find_customer", "parameters": parameters}}],
+    )
+    assert "find the customer" not in text
