@@ -105,7 +105,8 @@ _GIVES = re.compile(
 )
 _TELLS_LITTLE = re.compile(
     r"\b(?:don't|do not|can't|cannot) (?:\w+ )?(?:have|know|remember|recall)\b"
-    r"|^\W*(?:it's about|there are|there's|i've been|this is (?:getting|not)|don't worry)\b"
+    r"|^\W*(?:it's about|there are|there's|i've been|don't worry"
+    r"|(?:right, |well, )?this is (?:getting|not|the (?:second|third)))\b"
     r"|\b(?:mention|ask) something\b",
     re.IGNORECASE,
 )

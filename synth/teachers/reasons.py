@@ -19,7 +19,7 @@ _HUMAN = re.compile(
     r"|(?:speak|talk) (?:to|with) (?:a |some)?(?:person|one|body|someone|somebody))\b",
     re.IGNORECASE,
 )
-SHORT_ANSWER = 42
+SHORT_ANSWER = 60
 """Characters of a quotation that may be no more than the answer to a question."""
 _WISHES = re.compile(r"\b(?:want|like|need|prefer|please|rather|cancel|change|return)\b", re.IGNORECASE)
 _NOT = re.compile(r"\b(?:not|no|never|without)\b|n't\b", re.IGNORECASE)

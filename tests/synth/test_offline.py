@@ -306,3 +306,14 @@ def test_what_is_found_already_is_not_said_to_be_missing(message, trajectory) ->
         tools=[{"type": "function", "function": {"name": "find_customer", "parameters": parameters}}],
     )
     assert "find the customer" not in text
+
+
+def test_a_noted_thought_is_no_calculation(message, trajectory) -> None:
+    text = thought(
+        trajectory,
+        message("user", "I want to know where O-1 is."),
+        message("assistant", None, ("think", '{"thought": "What was it?"}')),
+        message("tool", "Noted."),
+        message("assistant", None, ("get_order", '{"order_id": "O-1"}')),
+    )
+    assert "Noted" not in text
