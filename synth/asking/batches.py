@@ -80,7 +80,9 @@ class BatchRun:
         self._open: dict[str, OpenBatch] = {}
         self._failures = self._refusals = 0
         self._most_asks = batch_api.max_asks
+        self._most_open = settings.max_open
         self._crowded = False
+        self._narrowed = False
         self._numbers = itertools.count()
         self._run = f"b{time.time_ns():x}{os.getpid():x}"
 
@@ -156,19 +158,19 @@ class BatchRun:
 
     async def _round(self, asks: Iterable[Ask]) -> int:
         packer = Packer(asks, self._api, self._worst)
-        sent, before, self._crowded = 0, self._fetcher.standing, False
-        most = self._most_asks
+        sent, before = 0, self._fetcher.standing
+        self._crowded = self._narrowed = False
         self._fetcher.failed.clear()
         while True:
             sent += await self._fill(packer)
             if not self._open:
-                if not self._crowded and (least := packer.least()) is not None:
+                if (least := packer.least()) is not None:
                     raise self._no_money(least)
                 break
             await self._pause(self._settings.poll_s)
             await self._look()
         standing = self._fetcher.standing - before
-        if sent and not standing and self._most_asks == most:
+        if sent and not standing and not self._narrowed:
             raise RunStopped(
                 f"none of {sent:,} requests in batches was answered ({_counted(self._fetcher.failed)}); what is done "
                 "is kept: run the same command again"
@@ -178,7 +180,7 @@ class BatchRun:
     async def _fill(self, packer: Packer) -> int:
         """Submit batches while there is room for them; returns how many asks went."""
         sent = 0
-        while len(self._open) < self._settings.max_open and not (self._crowded and self._open):
+        while len(self._open) < self._most_open and not (self._crowded and self._open):
             self._crowded = False
             room = None if self._ledger.cap is None else max(0, self._ledger.cap - self._ledger.total)
             pack = await packer.pack(self._most_asks, room)
@@ -230,7 +232,7 @@ class BatchRun:
                 return await self._api.create(pack.asks, batch.tag)
             except BatchError as error:
                 reply = error.reply
-                found = await self._find(batch.tag, keys, since) if reply.billed != "nothing" else None
+                found = await self._find(batch, keys, since) if reply.billed != "nothing" else None
                 if found is not None:
                     return found
                 if reply.kind != "again" or attempt == TRIES:
@@ -256,14 +258,15 @@ class BatchRun:
         raise RunStopped(f"the vendor takes no batch: {reply.code}{detail}; what is done is kept: mend that, and run "
                          "the same command again")  # fmt: skip
 
-    async def _find(self, tag: str, keys: frozenset[str], since: float) -> str | None:
-        """Search for a batch until it is there, or has had the time to appear."""
-        known = frozenset(batch.batch_id for batch in self._open.values())
+    async def _find(self, batch: OpenBatch, keys: frozenset[str], since: float) -> str | None:
+        """Search for a batch until it is there, or has had the time to appear since it can have been made last."""
+        until = time.time() + LOOKS * self._settings.poll_s
+        known = frozenset(other.batch_id for other in self._open.values())
         for failures in itertools.count(1):
             looked = time.time()
             try:
-                found = await self._api.find(tag, keys, since, known)
-                if found is not None or looked >= since + LOOKS * self._settings.poll_s:
+                found = await self._api.find(batch.tag, keys, since, known)
+                if found is not None or looked >= until:
                     return found
             except BatchError as error:
                 if error.reply.kind != "again" or failures >= TRIES:
@@ -281,25 +284,32 @@ class BatchRun:
         for record in records:
             if record.get("batch_id"):
                 self._open[record["id"]] = OpenBatch.of(record)
+        asked: set[str] = set()
+        if cancelling:
+            await self._cancel_others(asked)
         for record in records:
             if not record.get("batch_id"):
                 await self._search(OpenBatch.of(record), record)
         records.clear()
         count = len(self._open)
-        left = set(self._open) if cancelling else set()
         while self._open:
-            for tag in sorted(left & set(self._open)):
-                if await self._try(self._api.cancel(self._open[tag].batch_id)) is not _FAILED:
-                    left.discard(tag)
+            if cancelling:
+                await self._cancel_others(asked)
             await self._look(cancelled=cancelling)
             if self._open:
                 await self._pause(self._settings.poll_s)
         return count
 
+    async def _cancel_others(self, asked: set[str]) -> None:
+        """Cancel the open batches that have not been asked to stop yet."""
+        for batch in self._open.values():
+            if batch.tag not in asked and await self._try(self._api.cancel(batch.batch_id)) is not _FAILED:
+                asked.add(batch.tag)
+
     async def _search(self, batch: OpenBatch, record: dict[str, Any]) -> None:
         """A batch that was announced, and perhaps made."""
         since = datetime.fromisoformat(record["at"]).timestamp()
-        found = await self._find(batch.tag, frozenset(record["keys"]), since)
+        found = await self._find(batch, frozenset(record["keys"]), since)
         if found is None:
             await self._end(batch, "ended")
         else:
@@ -352,12 +362,19 @@ class BatchRun:
         if state.problem is None:
             return
         if state.problem in TOO_FULL and (batch.total > 1 or self._open):
-            self._crowded = True
-            self._most_asks = max(1, min(self._most_asks, batch.total) // 2)
+            self._narrow(batch)
             self._progress.retried(state.problem)
             return
         raise RunStopped(f"the vendor refused a batch of {batch.total:,} requests: {state.problem}; what is done is "
                          "kept: mend that, and run the same command again")  # fmt: skip
+
+    def _narrow(self, batch: OpenBatch) -> None:
+        """The vendor's queue was too full for a batch: fewer at once, or smaller ones if it was alone."""
+        self._crowded = self._narrowed = True
+        if self._open:
+            self._most_open = len(self._open)
+        else:
+            self._most_asks = batch.total // 2
 
     async def _end(self, batch: OpenBatch, state: str) -> None:
         """Note that no more will come of a batch; what is left of its money is free."""

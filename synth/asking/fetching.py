@@ -102,7 +102,7 @@ class Fetcher:
                     self._charge(batch, "broken_lines", error.count * batch.most)
                     break
             except BatchError as error:
-                if error.reply.kind == "item":
+                if error.reply.kind == "item" and attempt >= TRIES:
                     self._charge(batch, "results_gone", None)
                     break
                 if error.reply.kind == "run" or attempt >= TRIES:

@@ -120,7 +120,7 @@ class Packer:
         if self._back:
             return self._back.pop()
         for ask in self._asks:
-            name = xxhash.xxh3_64_intdigest(ask.key)
+            name = xxhash.xxh3_64_intdigest(ask.key.encode())
             if name not in self._seen:
                 self._seen.add(name)
                 return ask

@@ -115,6 +115,8 @@ class AnthropicBatches:
             BatchError: if it cannot be read to its end; `BrokenLines` if it was, but for some lines.
         """
         broken = 0
+        if (await self._batch(batch_id)).results_url is None:
+            raise BatchError(Reply("item", "results_gone", billed="unknown", detail="results are kept for 29 days"))
         try:
             async with self._client.messages.batches.with_streaming_response.results(batch_id) as response:
                 async for line in json_lines(response.iter_bytes()):
