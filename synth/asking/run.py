@@ -67,7 +67,7 @@ class ModelRun:
             UsageError: for a teacher, a key or a price that is not there, or a journal that cannot be used.
         """
         price = price_of(settings.teacher, settings.model.base_url, settings.money.prices)
-        api = make_api(settings.teacher, settings.model, settings.pace)
+        api = make_api(settings.teacher, settings.model, settings.pace, asking=asking)
         with ExitStack() as stack:
             journal: JournalReader
             writer = stack.enter_context(Journal.open(settings.journal)) if asking else None

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
+from curate.trajectory import ToolCall
 from synth.names import tool_words
 
 _END = re.compile(r"[.!?;\u3002](?=\s|$)| [\u2013\u2014-] |\n+")
@@ -57,6 +58,16 @@ _ANY = re.compile(
     + _OUTCOME + r"\b|\b(?:turns?|turned) out\b"
 )  # fmt: skip
 _AFTER = re.compile(r"[^.!?,;]{0,40}?\b(?<!\bi )(?<!\bwe )(?<!they )(?<!user )(?<!that )" + _OUTCOME + r"\b")
+
+MAX_ASKED = 500
+"""Characters of a call's arguments whose words are looked for behind the name of what it reads."""
+_HAD = re.compile(
+    r"\b(?:i (?:now )?have|i have (?:now )?(?:read|seen|got)|i see|stands? in|read in|listed in|given in|according to"
+    r"|i found in|i know from)(?: that)? \Z"
+)
+_TELLS = re.compile(
+    r"[^.!?;,]{0,12}\b(?:shows?|says?|lists?|reveals?|confirms?|came with|gave|i see|has|have|is|are)\b"
+)
 
 # Words without one of which none of the patterns can match; most thoughts have none, and that is told at once.
 _FORESEEING = frozenset(
@@ -114,10 +125,12 @@ class Before:
     Attributes:
         names: of the tools that the turn calls; empty where it calls none.
         called: names of the tools with a result before the turn.
+        fresh: calls of the turn that read and were not made in the same way before.
     """
 
     names: tuple[str, ...]
     called: Collection[str]
+    fresh: Sequence[ToolCall] = ()
 
 
 def hindsight(text: str, words: frozenset[str], before: Before) -> Iterator[str]:
@@ -146,6 +159,32 @@ def hindsight(text: str, words: frozenset[str], before: Before) -> Iterator[str]
                 yield found[0]
     if reporting:
         yield from _of_calls(text, before)
+    yield from _held(text, before.fresh)
+
+
+def _held(text: str, calls: Sequence[ToolCall]) -> Iterator[str]:
+    """Where a thought speaks of what a call asks for as if it was there: "I now have the order details for W1"."""
+    for call in calls:
+        thing = tool_words(call["name"]).thing.lower()
+        at = text.find(thing) if " " in thing.removeprefix("the ") else -1
+        while at >= 0:
+            end = at + len(thing)
+            value = _asked(text, end, call)
+            had = value and (_HAD.search(text, max(0, at - 24), at) or _TELLS.match(text, value.end()))
+            if value and had and not _CONDITIONAL.search(text, *_sentence(text, value)):
+                yield text[max(0, at - 24) : value.end()]
+            at = text.find(thing, end)
+
+
+def _asked(text: str, at: int, call: ToolCall) -> re.Match[str] | None:
+    """The first of the next few words that the call asks for."""
+    asked = set(_WORD.findall(call["arguments"][:MAX_ASKED].lower()))
+    for number, word in enumerate(_WORD.finditer(text, at, at + 80)):
+        if number == 4 or (number == 0 and word[0] not in ("for", "of", "on", "about")):
+            return None
+        if len(word[0]) > 3 and word[0] in asked:
+            return word
+    return None
 
 
 def _sentence(text: str, found: re.Match[str]) -> tuple[int, int]:

@@ -115,6 +115,20 @@ def test_of_earlier_results_anything_may_be_said(row: Trajectory) -> None:
     assert "hindsight_words" in codes(row, thought, 2)
 
 
+@pytest.mark.parametrize(
+    ("thought", "failed"),
+    [
+        ("I now have the user details for sara_doe_496, so I go on.", ("hindsight_words",)),
+        ("The user details for sara_doe_496 show one name, as I hoped.", ("hindsight_words",)),
+        ("I need the user details for sara_doe_496, so I get them now.", ()),
+        ("If I have the user details for sara_doe_496, I can go on.", ()),
+    ],
+)
+def test_what_a_call_asks_for_is_not_there_before_it(row: Trajectory, thought: str, failed: tuple[str, ...]) -> None:
+    assert codes(row, thought, 2) == failed
+    assert "hindsight_words" not in codes(row, thought, 4)
+
+
 def test_think_tools_may_be_preceded_by_anything(message: Callable, trajectory: Callable) -> None:
     row = trajectory(
         message("user", "Hello there, who are you?"),
