@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from synth.teachers.asks import Ask, BatchState, Reply
+from synth.teachers.asks import Ask, BatchError, BatchState, Reply
 from synth.teachers.batching import (
     SEARCH_SLACK_S,
     BrokenLines,
@@ -17,6 +18,7 @@ from synth.teachers.batching import (
     Results,
     batch_error,
     error_reply,
+    json_bytes,
     json_lines,
 )
 
@@ -58,7 +60,7 @@ class AnthropicBatches:
 
     def size(self, ask: Ask) -> int:
         """Bytes of its request, with the comma behind it."""
-        return len(orjson.dumps(_request(ask))) + 1
+        return len(json_bytes(_request(ask))) + 1
 
     async def create(self, asks: Sequence[Ask], tag: str) -> str:
         """Submit the asks, once; the API has no place for the tag. Raises `BatchError`."""
@@ -69,7 +71,9 @@ class AnthropicBatches:
         except Exception as error:
             raise batch_error(error, self._key) from None
 
-    async def find(self, tag: str, keys: frozenset[str], since: float) -> str | None:
+    async def find(
+        self, tag: str, keys: frozenset[str], since: float, known: frozenset[str] = frozenset()
+    ) -> str | None:
         """The id of a batch with just these custom_ids, made after `since`.
 
         Only results name custom_ids, so one of the right size that is still going on is waited for.
@@ -82,7 +86,7 @@ class AnthropicBatches:
             async for batch in self._client.messages.batches.list(limit=PAGE):
                 if batch.created_at.timestamp() < since - SEARCH_SLACK_S:  # they come newest first
                     break
-                if _total(batch) == len(keys):
+                if _total(batch) == len(keys) and batch.id not in known:
                     candidates.append(batch.id)
         except Exception as error:
             raise batch_error(error, self._key) from None
@@ -111,6 +115,8 @@ class AnthropicBatches:
             BatchError: if it cannot be read to its end; `BrokenLines` if it was, but for some lines.
         """
         broken = 0
+        if (await self._batch(batch_id)).results_url is None:
+            raise BatchError(Reply("item", "results_gone", billed="unknown", detail="results are kept for 29 days"))
         try:
             async with self._client.messages.batches.with_streaming_response.results(batch_id) as response:
                 async for line in json_lines(response.iter_bytes()):
@@ -143,11 +149,19 @@ class AnthropicBatches:
         return batch
 
     async def _is_of(self, batch_id: str, keys: frozenset[str]) -> bool:
-        """Whether an ended batch holds these asks: its first result tells, as no ask is in two batches."""
-        async with aclosing(self.results(batch_id)) as results:  # type: ignore[type-var]
-            async for key, _ in results:
-                return key in keys
-        return False
+        """Whether an ended batch holds these asks and no others."""
+        try:
+            async with aclosing(self.results(batch_id)) as results:  # type: ignore[type-var]
+                async for key, _ in results:
+                    if key not in keys:
+                        return False
+        except BrokenLines:
+            return True
+        except BatchError as error:
+            if error.reply.kind != "item":  # its results are not kept any more: it is none of ours that is open
+                raise
+            return False
+        return True
 
     def _reply(self, result: Any) -> Reply:
         result = result if isinstance(result, dict) else {}
@@ -158,7 +172,7 @@ class AnthropicBatches:
             return Reply("again", f"batch_{kind}", billed="nothing")
         outer = result.get("error")
         outer = outer if isinstance(outer, dict) else {}
-        inner = outer.get("error") if isinstance(outer.get("error"), dict) else outer
+        inner = outer["error"] if isinstance(outer.get("error"), dict) else outer
         return error_reply(
             str(inner.get("type") or "error"), str(inner.get("message") or ""), self._key, outer.get("request_id")
         )
@@ -170,4 +184,9 @@ def _total(batch: MessageBatch) -> int:
 
 
 def _request(ask: Ask) -> dict[str, Any]:
-    return {"custom_id": ask.key, "params": ask.body}
+    request = {"custom_id": ask.key, "params": ask.body}
+    try:
+        orjson.dumps(request)
+    except TypeError:
+        request = json.loads(json_bytes(request))
+    return request

@@ -6,6 +6,8 @@ import json
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
+import orjson
+
 from synth.teachers.asks import BatchError, Reply
 
 if TYPE_CHECKING:
@@ -131,6 +133,14 @@ def _wait(text: str | None) -> float | None:
         return max(0.0, float(text)) if text is not None else None
     except ValueError:
         return None
+
+
+def json_bytes(request: dict[str, Any]) -> bytes:
+    """A request as it is sent; a lone half of a surrogate pair, which is no text, becomes a question mark."""
+    try:
+        return orjson.dumps(request)
+    except TypeError:
+        return json.dumps(request, ensure_ascii=False).encode("utf-8", "replace")
 
 
 async def json_lines(chunks: AsyncIterable[bytes]) -> AsyncIterator[dict[str, Any] | None]:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
-
-import orjson
+from typing import TYPE_CHECKING, Any, Literal
 
 from synth.teachers.asks import Ask, BatchError, BatchState, Reply
 from synth.teachers.batching import (
@@ -16,6 +14,7 @@ from synth.teachers.batching import (
     Results,
     batch_error,
     error_reply,
+    json_bytes,
     json_lines,
     status_reply,
 )
@@ -23,7 +22,7 @@ from synth.teachers.batching import (
 if TYPE_CHECKING:
     from openai.types import Batch
 
-ENDPOINT = "/v1/chat/completions"
+ENDPOINT: Literal["/v1/chat/completions"] = "/v1/chat/completions"
 ENDED = frozenset({"failed", "completed", "expired", "cancelled"})
 TAG = "cacherl_batch"
 """Name in the batch's metadata under which its tag stands."""
@@ -75,7 +74,9 @@ class OpenAIBatches:
         except Exception as error:
             raise batch_error(error, self._key) from None
 
-    async def find(self, tag: str, keys: frozenset[str], since: float) -> str | None:
+    async def find(
+        self, tag: str, keys: frozenset[str], since: float, known: frozenset[str] = frozenset()
+    ) -> str | None:
         """The id of the batch that was submitted under this tag. Raises `BatchError`."""
         try:
             async for batch in self._client.batches.list(limit=PAGE):
@@ -163,4 +164,4 @@ def _undone(error: dict[str, Any], key: str) -> Reply:
 
 def _line(ask: Ask) -> bytes:
     request = {"custom_id": ask.key, "method": "POST", "url": ENDPOINT, "body": ask.body}
-    return orjson.dumps(request, option=orjson.OPT_APPEND_NEWLINE)
+    return json_bytes(request) + b"\n"
