@@ -98,6 +98,17 @@ def pilot(settings: AugmentSettings) -> list[str]:
     return [*lines, str(page)]
 
 
+def cancel_batches(settings: AugmentSettings) -> list[str]:
+    """Cancel the open batches of a run's journal and keep what they did."""
+    with ModelRun.open(settings, Source.open(settings)) as run:
+        before = run.journal.replies
+        count = run.cancel()
+        return [
+            f"{count:,} batches cancelled; {run.journal.replies - before:,} answers that they had given are kept in "
+            f"{settings.journal}; ${dollars(run.ledger.total):,.4f} spent"
+        ]
+
+
 def _found(run: ModelRun, plan: Plan) -> tuple[PilotFacts, list[PilotCase]]:
     """The figures of a pilot, and the turns to show: those drawn first."""
     settings = run.settings
