@@ -55,9 +55,9 @@ def augment(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     prices = tmp_path / "prices.yaml"
     prices.write_text(PRICES)
 
-    def run(*flags: object, **env: str) -> subprocess.CompletedProcess[str]:
+    def run(*flags: object, timeout: float = 120, **env: str) -> subprocess.CompletedProcess[str]:
         words = [sys.executable, "-m", "synth.augment", *map(str, flags), "--prices", str(prices)]
         keys = {"OPENAI_API_KEY": KEY, "ANTHROPIC_API_KEY": KEY}
-        return subprocess.run(words, capture_output=True, text=True, timeout=120, env={**os.environ, **keys, **env})
+        return subprocess.run(words, capture_output=True, text=True, timeout=timeout, env={**os.environ, **keys, **env})
 
     return run

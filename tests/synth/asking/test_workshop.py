@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import subprocess
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -171,3 +172,30 @@ def test_a_server_that_is_not_there_ends_the_run_in_time(orders, augment, tmp_pa
     flags = ["--teacher", "openai:stub-1", "--base-url", "http://127.0.0.1:9/v1", "--give-up-s", 1]
     done = augment(orders(1), "--out", tmp_path / "out", *flags)
     assert done.returncode == 3 and "no request has succeeded" in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("vendor", ["openai", "anthropic"])
+def test_batches_at_half_the_price_and_re_asked_in_rounds(orders, augment, tmp_path: Path, vendor: str) -> None:
+    replies = tmp_path / "replies.json"
+    replies.write_text(json.dumps([META]))
+    source, online, batch = orders(3), tmp_path / "online", tmp_path / "batch"
+    with Stub(tmp_path, "--state-dir", str(tmp_path / "state"), "--replies", str(replies)) as stub:
+        flags = ["--teacher", f"{vendor}:stub-1", "--base-url", stub.url if vendor == "openai" else stub.host]
+        assert augment(source, "--out", online, *flags).returncode == 0
+        done = augment(source, "--out", batch, *flags, "--batch", "--poll-s", 0.05, "--budget-usd", 5)
+        assert done.returncode == 0, done.stderr
+    half, whole = counts(batch), counts(online)
+    assert half["checks"]["attempts"] == {"3": 15} and half["without_thought"] == whole["without_thought"]
+    assert half["usd"] == pytest.approx(whole["usd"] / 2, rel=0.1)
+
+
+def test_cancelled_batches_keep_what_they_did(orders, augment, tmp_path: Path) -> None:
+    source = orders(3)
+    with Stub(tmp_path, "--state-dir", str(tmp_path / "state"), "--batch-faults", '{"seconds": 20}') as stub:
+        flags = ["--out", tmp_path / "out", "--teacher", "openai:stub-1", "--base-url", stub.url, "--poll-s", 0.05]
+        with pytest.raises(subprocess.TimeoutExpired):
+            augment(source, *flags, "--batch", timeout=5)
+        gone = augment(source, *flags, "--cancel-batches")
+        assert gone.returncode == 0 and gone.stdout.startswith("1 batches cancelled"), gone.stderr
+        again = augment(source, *flags, "--cancel-batches")
+        assert again.stdout.startswith("0 batches cancelled")
