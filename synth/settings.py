@@ -191,7 +191,7 @@ def _check_teacher(settings: AugmentSettings) -> None:
             "checks are always on then"
         )
     if settings.run.engine == "ray" and settings.money.budget_usd is not None:
-        raise UsageError("--budget-usd needs one purse, and --engine ray asks from many processes: leave one of them out")
+        raise UsageError("--budget-usd needs one purse, and --engine ray asks from many processes: leave one out")
     if settings.run.engine == "ray" and (settings.batches.batch or settings.model.base_url is None):
         raise UsageError(
             "--engine ray asks self-hosted teachers (--base-url, without --batch); for a vendor's API one process is "
