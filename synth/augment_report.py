@@ -131,6 +131,12 @@ def _add_checks(report: Report, tally: Tally, alike: TemplatingResult) -> None:
         f"the later messages of another trajectory are swapped in ({tally.floor_of:,} thoughts): so much is chance."
     )
     report.table("Checks on written thoughts", *check_rows(tally))
+    failed = {code: count / tally.judged for code, count in tally.failed.most_common()}
+    if failed:
+        from curate.plots import bars
+
+        svg = bars(list(failed), list(failed.values()), xlabel="share of thoughts judged", percent=True)
+        report.plot("Thoughts that failed each check", svg)
     if any(int(tries) > 1 for tries in tally.attempts):
         rows = [[int(tries), count] for tries, count in sorted(tally.attempts.items())]
         report.table("Turns by attempts that were judged", ["attempts", "turns"], rows)
