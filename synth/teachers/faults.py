@@ -40,11 +40,22 @@ _TOO_LONG = (
     "input is too long",
     "too many tokens",
 )
-_NOT_SENT = frozenset({"ConnectError", "ClientConnectorError", "ProxyError", "UnsupportedProtocol"})
-_LOST = frozenset({"ClientPayloadError", "ServerDisconnectedError", "ClientOSError", "NetworkError", "ProtocolError"})
-_LATE = frozenset({"TimeoutError", "TimeoutException", "APITimeoutError"})
-"""Names of exception classes of httpx2, aiohttp and the SDKs. Of one failure several speak, and the aiohttp transport
-calls a connection that the server closed a timeout, so the innermost causes count first, in this order."""
+_LOST: tuple[str, Billed] = ("connection_lost", "unknown")
+_BY_EXCEPTION: dict[str, tuple[str, Billed]] = {
+    "ClientConnectorError": ("connection", "nothing"),
+    "ConnectionTimeoutError": ("timeout", "nothing"),
+    "ServerTimeoutError": ("timeout", "unknown"),
+    "ClientError": _LOST,
+    "ConnectError": ("connection", "nothing"),
+    "ProxyError": ("connection", "nothing"),
+    "UnsupportedProtocol": ("connection", "nothing"),
+    "ConnectTimeout": ("timeout", "nothing"),
+    "PoolTimeout": ("timeout", "nothing"),
+    "TimeoutException": ("timeout", "unknown"),
+    "DecodingError": ("not_json", "unknown"),
+    "TransportError": _LOST,
+}
+"""By names of exception classes of aiohttp (to ClientError) and of httpx2 and its transport."""
 
 
 def status_reply(status: int, body: Any, headers: Mapping[str, str], hider: Hider) -> Reply:
@@ -103,19 +114,15 @@ def error_words(body: Any) -> tuple[frozenset[str], str]:
 
 
 def exception_reply(error: BaseException, hider: Hider) -> Reply:
-    """The reply for a request that got no answer, by what the transport raised."""
-    names = {cls.__name__ for cause in _causes(error) for cls in type(cause).__mro__}
-    billed: Billed = "unknown"
-    if names & _NOT_SENT:
-        code, billed = "connection", "nothing"
-    elif names & _LOST:
-        code = "connection_lost"
-    elif names & _LATE:
-        code = "timeout"
-    else:
-        code = "connection_lost"
-    innermost = list(_causes(error))[-1]
-    return Reply("again", code, billed=billed, detail=hider.words(f"{type(innermost).__name__}: {innermost}"))
+    """The reply for a request that got no answer, by what the transport raised.
+
+    The innermost cause that is known counts: the SDKs' aiohttp transports call a connection that the server closed
+    after it had read the request a failure to connect, and such a request may have been paid for.
+    """
+    causes = list(_causes(error))
+    names = [cls.__name__ for cause in reversed(causes) for cls in type(cause).__mro__]
+    code, billed = next((_BY_EXCEPTION[name] for name in names if name in _BY_EXCEPTION), _LOST)
+    return Reply("again", code, billed=billed, detail=hider.words(f"{type(causes[-1]).__name__}: {causes[-1]}"))
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
