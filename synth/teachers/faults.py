@@ -28,7 +28,18 @@ _BY_STATUS: dict[int, tuple[ReplyKind, str]] = {
     503: ("again", "unavailable"),
     529: ("again", "overloaded"),
 }
-_NO_MONEY = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
+_ACCOUNT = frozenset(
+    {
+        "insufficient_quota",
+        "billing_hard_limit_reached",
+        "billing_not_active",
+        "billing_error",
+        "enforced_spend_limit_reached",
+        "contract_spend_limit_reached",
+        "organization_on_hold",
+    }
+)
+"""Codes of both vendors, beside several statuses, that are about the account and not the request; from the SDKs."""
 _NO_SUCH_SETTING = frozenset({"unsupported_parameter", "unsupported_value", "unknown_parameter", "model_not_found"})
 """Codes of a 400 that is about what all requests of a run have in common."""
 _TOO_LONG = (
@@ -87,8 +98,8 @@ def _classified(status: int, codes: frozenset[str], message: str) -> tuple[Reply
     if status < 400:
         return "run", "redirected"
     if status in (400, 403, 429):
-        if no_money := sorted(codes & _NO_MONEY):
-            return "run", no_money[0]
+        if about_account := sorted(codes & _ACCOUNT):
+            return "run", about_account[0]
         if "billing hard limit" in message or "credit balance is too low" in message:
             return "run", "insufficient_quota"
     if status in (400, 413, 422):
@@ -108,7 +119,9 @@ def error_words(body: Any) -> tuple[frozenset[str], str]:
         return frozenset(), error
     if not isinstance(error, dict):
         error = body
-    codes = frozenset(value for name in ("code", "type") if isinstance(value := error.get(name), str))
+    details = error.get("details")  # of Anthropic
+    named = [error.get("code"), error.get("type"), details.get("error_code") if isinstance(details, dict) else None]
+    codes = frozenset(name for name in named if isinstance(name, str))
     said = next((value for name in ("message", "detail") if isinstance(value := error.get(name), str)), "")
     return codes, said or " ".join(sorted(codes))
 
