@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from curate.report import Cell
 from curate.tokens import BYTES_PER_TOKEN, TokenCounter
+from synth.journal import JournalReader
 from synth.journal.account import Answers
-from synth.journal.folder import JournalReader
 from synth.money import dollars
 from synth.prices import Price
 from synth.teachers.asks import Usage

@@ -11,6 +11,7 @@ from synth.wording import plain
 _PREPOSITIONS = frozenset("by for with from in to of at on into about as via using".split())
 _NO_ARTICLE = frozenset("all any each every my your our some".split())
 _LOOKING = frozenset("search query browse look check".split())
+_FIGURING = ("calculate", "compute")
 _OTHER_VERBS = frozenset(
     "calculate compute think convert translate generate call ask answer wait parse load save".split()
 )
@@ -50,7 +51,8 @@ def tool_words(name: str) -> ToolWords:
     head, tail = list(rest[:cut]), list(rest[cut:])
     spoken = _VERB_PHRASES.get(verb, verb)
     if not head:
-        return ToolWords(verb, " ".join([spoken, *tail]), "", f"what {plain(name)} gave")
+        place = "my calculation" if verb in _FIGURING else f"what {plain(name)} gave"
+        return ToolWords(verb, " ".join([spoken, *tail]), "", place)
     if verb in _LOOKING and not head[-1].endswith("s"):
         head[-1] += "s"
     article = [] if verb in _LOOKING or head[0] in _NO_ARTICLE else ["the"]
@@ -83,6 +85,6 @@ def singular(word: str) -> str:
     return word
 
 
-def listed(parts: list[str]) -> str:
+def listed(parts: list[str], joint: str = "and") -> str:
     """Parts as an English list: "a", "a and b", "a, b and c"."""
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}" if parts else ""
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} {joint} {parts[-1]}" if parts else ""

@@ -24,7 +24,7 @@ from synth.value_forms import (
     stands_in,
     without_thousands,
 )
-from synth.value_places import Holder, Place, Places, places_in, read_result
+from synth.value_places import Holder, Place, Places, is_key, places_in, read_result
 
 SourceKind: TypeAlias = Literal["user", "result", "assistant", "system", "call", "constant", "composed", "nothing"]
 
@@ -236,6 +236,15 @@ class ValueIndex:
             return found
         said = self._said("result", spoken_forms(fact), None)
         return [said.message_index] if said is not None else []
+
+    def field_of(self, fact: str, message_index: int) -> str:
+        """The field of a result that holds this fact, "" if it has none; `economy` of `prices` is "economy prices"."""
+        for shown, (above, _), key in self._latest_places(fact):
+            if shown.kind == "result" and shown.message_index == message_index:
+                named = [at for at in (*above, key) if isinstance(at, str) and not is_key(at)]
+                inside = len(named) > 1 and named[-2:] == [*above[-1:], key] and named[-2].endswith("s")
+                return " ".join(named[:-3:-1] if inside else named[-1:])
+        return ""
 
     def _fields(self, name: str, value: Any, short: bool) -> dict[str, Source]:
         """The best field of a result and of an earlier call that holds the value."""

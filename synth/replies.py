@@ -15,11 +15,12 @@ _GO_AHEAD = re.compile(
 )
 _GO_AHEAD_CUES = ("confirm", "proceed", "ahead", "would you", "shall", "should", "do you", "is this", "is that", "yes")
 _ASKING = re.compile(
-    r"\?|\b(?:please (?:\w+ly )?(?:provide|share|tell|specify|give|confirm|enter)|let me know (?:which|what|how|your)"
+    r"\?|\b(?:(?:please|could you) (?:\w+ly )?(?:provide|share|tell|specify|give|confirm|enter)"
+    r"|let me know (?:which|what|how|your)"
     r"|I(?:'ll| will)? (?:also |first )?need (?:you|your|the|to know))\b",
     re.IGNORECASE,
 )
-_ASKING_CUES = ("please", "let me know", "need")
+_ASKING_CUES = ("please", "could you", "let me know", "need")
 _COURTESIES = (
     "anything else",
     "something else",
@@ -45,7 +46,7 @@ _COURTESIES = (
     "happy to help",
     "reach out",
 )
-_WANTED = ("provide", "share", "specify", "confirm")
+_WANTED = ("provide", "share", "specify", "confirm", "transfer")
 _REFUSALS = (
     "cannot",
     "can't",
@@ -66,6 +67,14 @@ _REFUSALS = (
 )
 _DECIDES = re.compile(r"^(?!.*\bwhich\b).*(?:\?|\bconfirm)", re.IGNORECASE | re.DOTALL)
 """A question of yes or no, or a plea to confirm; "which" asks for something else."""
+_INQUIRES = re.compile(
+    r"\bconfirm (?:which|what)\b"
+    r"|\bconfirm (?:if|whether)\b(?! (?:you(?:'d| would)? (?:like|want|wish|agree)|th(?:is|at|ese)|all)\b)"
+    r"|\bconfirm (?:the|your)(?: [\w-]+){1,5} you(?:'d|'re| would| are| want| wish| prefer)\b"
+    r"|\bconfirm (?:the|your)(?: \w+){0,3} (?:ids?|numbers?|names?|e-?mails?|zip|reason)\b(?! is\b)(?!:)",
+    re.IGNORECASE,
+)
+"""A plea to confirm that asks for a fact, not for a go-ahead."""
 _DONE = re.compile(r"\b(?:success\w*|ha(?:s|ve) been|is now|are now|done|completed|processed)\b", re.IGNORECASE)
 
 
@@ -104,7 +113,7 @@ def asks_go_ahead(text: str) -> bool:
 
 def seeks_yes(asking: list[str]) -> bool:
     """Whether one of the questions can be answered by a yes that lets something happen."""
-    return any(asks_go_ahead(part) and _DECIDES.search(part) for part in asking)
+    return any(asks_go_ahead(part) and _DECIDES.search(part) and not _INQUIRES.search(part) for part in asking)
 
 
 def refuses(text: str) -> bool:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from curate.canonical import parse_json
-from curate.env import DEFAULT_RULES, EnvRules, ToolKind, tool_kind
+from curate.env import DEFAULT_RULES, EnvRules, ToolKind, name_words, tool_kind
 from curate.pairing import pair_calls
 from curate.trajectory import Message, ToolCall
 from curate.turns import compiled, result_failed
@@ -84,6 +84,11 @@ class Story:
         """The calls since the user last spoke."""
         return self.steps[self.turn_start :]
 
+    @property
+    def last_step(self) -> Step | None:
+        """The last call since the user spoke; one that only notes a thought tells nothing and is passed over."""
+        return next((step for step in reversed(self.turn_steps) if not _only_thinks(step)), None)
+
     def step_of(self, result_index: int) -> Step | None:
         """The call whose result is the message at this index."""
         at = self.answered.get(result_index)
@@ -149,10 +154,17 @@ class Story:
             self.answered[index] = at
 
 
+def _only_thinks(step: Step) -> bool:
+    return step.kind == "pure" and (not step.text or name_words(step.name)[-1:] in (("think",), ("thinking",)))
+
+
+_ID_FIELD = re.compile(r"(?:id|_no|number|(?<!post)(?<!zip)(?<!zip_)(?<!post_)code)$", re.IGNORECASE)
+
+
 def main_value(arguments: dict[str, Any]) -> Any:
     """The value a call is about: its only id, or its only value; None if that is not clear."""
     named = {key: value for key, value in arguments.items() if isinstance(value, (str, int)) and not is_trivial(value)}
-    ids = [value for key, value in named.items() if key.lower().endswith(("id", "_no", "number", "code"))]
+    ids = [value for key, value in named.items() if _ID_FIELD.search(key)]
     values = ids or list(named.values())
     if len(values) != 1 and not ids:
         return None
@@ -172,8 +184,10 @@ class Tool:
     name: str
     description: str
     parameters: Mapping[str, Any]
-    required: tuple[tuple[str, str], ...]
-    """Fields that must be given, each with its words."""
+    fields: tuple[tuple[str, str], ...]
+    """Fields that must be given, each with its words; all fields where none must."""
+    any_of: bool
+    """Whether none must be given alone, so that one way of several is enough."""
 
 
 @lru_cache(maxsize=256)
@@ -192,9 +206,11 @@ def read_tools(text: str) -> dict[str, Tool]:
         parameters = spec.get("parameters")
         parameters = parameters if isinstance(parameters, dict) else {}
         required = parameters.get("required")
-        fields = map(str, required) if isinstance(required, list) else ()
+        properties = parameters.get("properties")
+        optional = properties if isinstance(properties, dict) else {}
+        fields = map(str, required if isinstance(required, list) and required else optional)
         named = tuple((field, field_words(field)) for field in fields)
-        tools[name] = Tool(name, str(spec.get("description") or ""), parameters, named)
+        tools[name] = Tool(name, str(spec.get("description") or ""), parameters, named, not required)
     return tools
 
 

@@ -69,7 +69,7 @@ def places_in(value: Any) -> Places:
         holder = Holder(*stack.pop())
         node = holder.node
         left -= len(node)
-        if isinstance(node, dict) and node and _is_key(next(iter(node))):
+        if isinstance(node, dict) and node and is_key(next(iter(node))):
             for key in node:
                 places[normal(key)].append((holder, key))
         for key, item in node.items() if isinstance(node, dict) else enumerate(node):
@@ -80,7 +80,7 @@ def places_in(value: Any) -> Places:
     return places
 
 
-def _is_key(key: Any) -> bool:
+def is_key(key: Any) -> bool:
     """Whether an object's key looks like an id or a code itself: its values are then entries, not fields."""
     return isinstance(key, str) and (key.isupper() or any(map(str.isdigit, key)))
 

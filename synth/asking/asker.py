@@ -21,7 +21,7 @@ from synth.money import dollars
 from synth.teachers.asks import Ask, Reply
 
 if TYPE_CHECKING:
-    from synth.journal.folder import Journal
+    from synth.journal import Journal
     from synth.ledger import Ledger
     from synth.prices import Price
     from synth.progress import RunProgress
@@ -117,14 +117,14 @@ class Asker:
             if self._deadline is not None and time.monotonic() >= self._deadline:
                 return
 
-    def stop(self, why: RunStopped) -> None:
-        """Send nothing more; answers that are on their way are still noted."""
-        if self.stopped is not None:
-            return
-        self.stopped = why
-        self._deadline = time.monotonic() + DRAIN_SECONDS
-        for task in self._idle - self._flying:
-            task.cancel()
+    def stop(self, why: RunStopped) -> RunStopped:
+        """Send nothing more; answers that are on their way are still noted. Returns the first reason."""
+        if self.stopped is None:
+            self.stopped = why
+            self._deadline = time.monotonic() + DRAIN_SECONDS
+            for task in self._idle - self._flying - {asyncio.current_task()}:
+                task.cancel()
+        return self.stopped
 
     def abandon(self) -> None:
         """Wait no longer for answers that are on their way; they count at their worst case."""
@@ -174,7 +174,8 @@ class Asker:
         try:
             self._pacer.failed(reply, sent_at)
         except TeacherDown as error:
-            raise RunStopped(f"{self._api.name}: {error}; what is done is kept: run the same command again") from error
+            why = f"{self._api.name}: {error}; what is done is kept: run the same command again"
+            raise self.stop(RunStopped(why)) from error
         if self._pacer.paused_until > before:
             self._progress.paused(self._pacer.paused_until - self._pacer.now(), reply.code)
         self._progress.concurrency(self._pacer.allowed)
@@ -220,11 +221,7 @@ class Asker:
         await self._journal.write(record, *more)
         self._progress.settled(reply.usage, dollars(self._purse.ledger.total))
         if reply.kind == "run":
-            raise RunStopped(
-                f"{self._api.name} refuses all requests: {reply.code}"
-                f"{f' ({reply.detail})' if reply.detail else ''}; what is done is kept: mend that, and run the same "
-                "command again"
-            )
+            raise self.stop(refused(self._api.name, reply))
         if reply.kind != "again":
             self._pacer.succeeded()
             self._progress.concurrency(self._pacer.allowed)
@@ -239,13 +236,24 @@ class Asker:
         ledger = self._purse.ledger
         while not ledger.reserve(worst):
             if not self._flying or not ledger.can_fit(worst):
-                raise RunStopped(
-                    f"the budget of ${dollars(ledger.cap or 0):,.2f} is used up: ${dollars(ledger.total):,.4f} are "
-                    f"spent or may have been, and the next request may cost ${dollars(worst):,.4f}; what is done is "
-                    "kept: run again with a larger --budget-usd, or with --accept-partial"
+                raise self.stop(
+                    RunStopped(
+                        f"the budget of ${dollars(ledger.cap or 0):,.2f} is used up: ${dollars(ledger.total):,.4f} are "
+                        f"spent or may have been, and the next request may cost ${dollars(worst):,.4f}; what is done "
+                        "is kept: run again with a larger --budget-usd, or with --accept-partial"
+                    )
                 )
             self._settled.clear()
             await self._settled.wait()
+
+
+def refused(teacher: str, reply: Reply) -> RunStopped:
+    """Why a run ends with a reply of kind "run"."""
+    detail = f" ({reply.detail})" if reply.detail else ""
+    return RunStopped(
+        f"{teacher} refuses all requests: {reply.code}{detail}; what is done is kept: mend that, and run the same "
+        "command again"
+    )
 
 
 def reply_record(name: str, key: str, reply: Reply, cost: int) -> dict[str, Any]:

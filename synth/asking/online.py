@@ -37,7 +37,7 @@ async def ask_online(rows: Iterable[RowAsks], asker: Asker, progress: RunProgres
             await _ask_row(asks, asker, progress)
             await asyncio.sleep(0)  # a row that stood in the journal has let nobody else run
 
-    ticking = asyncio.ensure_future(_tick(progress))
+    ticking = asyncio.ensure_future(tick(progress))
     came: list[int] = []
 
     def stop(number: int) -> None:
@@ -47,7 +47,7 @@ async def ask_online(rows: Iterable[RowAsks], asker: Asker, progress: RunProgres
             asker.abandon()
 
     try:
-        with _signals_to(stop):
+        with signals_to(stop):
             await asker.run([worker] * (concurrency + SPARE_WORKERS))
     except RunStopped:
         if came:
@@ -95,14 +95,15 @@ def count(turn: OpenTurn, progress: RunProgress) -> None:
         progress.accepted(known=turn.known)
 
 
-async def _tick(progress: RunProgress) -> None:
+async def tick(progress: RunProgress) -> None:
+    """Let the progress show itself while nothing comes back."""
     while True:
         await asyncio.sleep(TICK_SECONDS)
         progress.tick()
 
 
 @contextmanager
-def _signals_to(stop: Callable[[int], None]) -> Iterator[None]:
+def signals_to(stop: Callable[[int], None]) -> Iterator[None]:
     """Give SIGINT and SIGTERM to a callback of the running loop; handlers that a program has set itself stay."""
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -61,8 +61,7 @@ class Pacer:
         try:
             yield
         finally:
-            self.in_flight -= 1
-            self._wake()
+            self._leave()
 
     async def pause_over(self) -> None:
         """Wait until no pause holds."""
@@ -119,23 +118,32 @@ class Pacer:
         return seconds * (1.0 + 0.1 * self._random.random())
 
     async def _enter(self) -> None:
-        while True:
-            await self.pause_over()
-            if self.in_flight < self.allowed:
-                self.in_flight += 1
-                return
+        """Take a place, in the order of arrival, and wait for the end of a pause with it."""
+        if self._waiting or self.in_flight >= self.allowed:
             turn = asyncio.get_running_loop().create_future()
             self._waiting.append(turn)
             try:
                 await turn
             except BaseException:
-                self._wake()  # the place that was offered goes to the next
+                if turn.done() and not turn.cancelled():
+                    self._leave()  # the place was handed over already
                 raise
+        else:
+            self.in_flight += 1
+        try:
+            await self.pause_over()
+        except BaseException:
+            self._leave()
+            raise
+
+    def _leave(self) -> None:
+        self.in_flight -= 1
+        self._wake()
 
     def _wake(self) -> None:
-        free = self.allowed - self.in_flight
-        while free > 0 and self._waiting:
+        """Hand free places to those who wait."""
+        while self._waiting and self.in_flight < self.allowed:
             turn = self._waiting.popleft()
             if not turn.done():
+                self.in_flight += 1
                 turn.set_result(None)
-                free -= 1

@@ -23,7 +23,7 @@ from synth.asking.pacing import Pacer
 from synth.asking.turns import RowAsks, Workshop
 from synth.augmenting import Part, part_rows, parts
 from synth.checks.row import fingerprint
-from synth.journal.folder import Journal
+from synth.journal import Journal
 from synth.ledger import Ledger
 from synth.prices import Price
 from synth.progress import RunProgress

@@ -22,7 +22,7 @@ from synth.teachers.asks import Ask, Prompt
 
 if TYPE_CHECKING:
     from synth.checks.settings import CheckSettings
-    from synth.journal.folder import JournalReader
+    from synth.journal import JournalReader
     from synth.teachers.asks import Api
 
 ATTEMPTS = 3

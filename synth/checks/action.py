@@ -19,6 +19,8 @@ from synth.names import singular, tool_words
 
 MAX_CALLS = 20
 """Calls of one turn that are looked at."""
+FEW_TOOLS = 64
+"""Tools up to which each name is looked for before the thought is taken apart."""
 MAX_ARGUMENTS = 60
 """Argument values of one call that are looked for."""
 
@@ -54,7 +56,7 @@ _TO_USE = re.compile(
 )
 _ANNOUNCED = re.compile(
     r"\b(?:i'll|i will|i shall|i'm going to|i am going to|i'm|i am|let me|let's|i need to|i should|i must|now i|next i"
-    r"|i now|i next|time to|i can now|i go ahead and|then i)\b[^.!?;]{0,20}?\b(?:call|calling|use|using|invoke|invoking"
+    r"|i now|i next|time to|i can now|then i|i)\b[^.!?;]{0,20}?\b(?:call|calling|use|using|invoke|invoking"
     r"|run|running|query|querying|execute|executing)\b (?:to )?(?:the |a |an )?([^.!?;]{0,60})"
 )
 _BACKWARD = re.compile(
@@ -124,7 +126,7 @@ def _decided_for(text: str, tools: frozenset[str]) -> Iterator[str]:
 
     A name of one plain word ("think") counts only behind "call", "use" and the like.
     """
-    if not any(name in text for name in tools):
+    if len(tools) <= FEW_TOOLS and not any(name in text for name in tools):
         return
     for found in _NAME.finditer(text):
         name = found[0]
@@ -189,7 +191,8 @@ class _Said:
 @lru_cache(maxsize=4096)
 def _said_of(name: str) -> _Said:
     words = [singular(word) for word in name_words(name)]
-    verbs = frozenset(word for word in words if word in READ_VERBS | WRITE_VERBS) or frozenset(words[:1])
+    at = next((at for at, word in enumerate(words) if word in READ_VERBS | WRITE_VERBS), 0)
+    verbs = frozenset(words[at : at + 1])
     topics = {word for word in words if word not in verbs and word not in _COMMON}
     topics = topics or {word for word in words if word not in verbs and word in ("user", "agent")}
     acts = _with_synonyms(verbs)
@@ -205,8 +208,8 @@ def _said_of(name: str) -> _Said:
 
 _TRIVIAL = ("yes", "none", "null", "true", "false", "all", "any")
 _READING = frozenset(
-    "look lookup check find search get retrieve pull fetch read see view show list open identify verify confirm turn "
-    "go learn know load examine review inspect query next need locate figure last".split()
+    "look lookup check find search get retrieve pull fetch read see view show list open identify verify confirm learn "
+    "load examine review inspect query locate".split()
 )
 
 

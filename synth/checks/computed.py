@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from synth.checks.words import number_of
 
-NEWEST_WHOLE = 12
+NEWEST_WHOLE = 8
 """Latest numbers of the dialogue that may give a whole number; among more, some pair would give any number."""
 NEWEST_DECIMAL = 48
 """The same for a number with decimals, which few pairs hit by chance."""

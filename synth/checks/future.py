@@ -64,7 +64,7 @@ def _counted(value: Value, index: RowIndex, message_index: int) -> bool:
     if any(index.first.get(word, NEVER) <= message_index for word in RELATIVE):
         return True
     assert value.day is not None
-    years = [str(value.day.year)] if value.day.year > 4 else index.years
+    years = (str(value.day.year),) if value.day.year > 4 else tuple(index.years)
     return any(
         index.phrase(*form) <= message_index for day in days_beside(value.day) for form in date_forms(day, years)[0]
     )

@@ -14,7 +14,7 @@ from synth.checks.words import standing_words, words_of
 Run: TypeAlias = tuple[str, ...]
 RUN = 5
 """Words of the runs that are looked up."""
-MOST_YEARS = 12
+MOST_YEARS = 24
 NEVER = 1 << 40
 """The place of what stands nowhere; larger than any message index."""
 
@@ -47,6 +47,7 @@ class RowIndex:
             head += 1
         self.standing = [_standing(row["tools"])]
         self.standing += [_standing(text) for message in messages[:head] for text in texts_of(message)]
+        self._numbers: tuple[int, list[str]] | None = None
         self._lists = [
             list(chain.from_iterable(map(words_of, texts_of(message)))) if at >= head else []
             for at, message in enumerate(messages)
@@ -120,15 +121,17 @@ class RowIndex:
 
     def numbers_before(self, message_index: int) -> list[str]:
         """The number words that stand up to a message, the latest first."""
-        found = [(place, word) for word, place in self.first.items() if place <= message_index and word[0].isdecimal()]
-        return [word for _, word in sorted(found, key=lambda pair: -pair[0])]
+        if self._numbers is None or self._numbers[0] != message_index:
+            places = [(at, word) for word, at in self.first.items() if at <= message_index and word[0].isdecimal()]
+            self._numbers = message_index, [word for _, word in sorted(places, key=lambda place: -place[0])]
+        return self._numbers[1]
 
     @cached_property
     def years(self) -> list[str]:
-        """The years of this century that are spoken of anywhere, for dates that a thought names without one."""
+        """The years that are spoken of anywhere, for dates that a thought names without one."""
         words = {word for known in self.standing for word in known.years}
         words.update(word for word in self.first if is_year(word))
-        return sorted(words)[:MOST_YEARS]
+        return sorted(words, reverse=True)[:MOST_YEARS]
 
     @cached_property
     def _joined(self) -> tuple[str, list[int]]:
@@ -157,8 +160,8 @@ def _run_places(lists: Iterable[tuple[int, list[str]]]) -> dict[Run, int]:
 
 
 def is_year(word: str) -> bool:
-    """Whether a word is a year of this century."""
-    return len(word) == 4 and word.startswith("20") and word.isdigit()
+    """Whether a word may be a year of our time."""
+    return len(word) == 4 and word.isdigit() and word[:2] in ("19", "20")
 
 
 def runs_of(words: Sequence[str], size: int = RUN) -> Iterator[Run]:

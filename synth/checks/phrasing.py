@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
+from curate.trajectory import ToolCall
 from synth.names import tool_words
 
 _END = re.compile(r"[.!?;\u3002](?=\s|$)| [\u2013\u2014-] |\n+")
@@ -25,7 +26,7 @@ _FORESIGHT = [
         r"\b(?:as|what) (?:we|i|you)(?:'ll| will| shall| are about to| later| soon)\b[^.!?]{0,20}"
         r"\b(?:see|find|learn|discover)",
         r"\b(?:later(?: on)?|afterwards?|subsequently|eventually|ultimately|in the end)\b,?[^.!?]{0,30}?\b"
-        + _SAYS
+        + _SAYS.replace("s?", "s")
         + r"\b",
         r"\b(?:next|following|subsequent|later|coming|future) " + _MESSAGE + r"\b[^.!?]{0,30}?\b" + _SAYS + r"\b",
         r"\b(?:user|customer|they|he|she)(?:'ll| will| is going to| are going to) (?:\w+ )?"
@@ -51,7 +52,6 @@ _THIS = re.compile(
     r"|\b(?:result|output|response|outcome) of this (?:call|step|attempt|lookup|search|query)\b[^.!?]{0,30}\b"
     + _OUTCOME
     + r"\b"
-    r"|\bwith this call\b"
 )
 _ANY = re.compile(
     r"\b(?:result|output|response|search|lookup|call|tool|query|observation|database|system)s?\b[^.!?,]{0,30}?\b"
@@ -59,15 +59,26 @@ _ANY = re.compile(
 )  # fmt: skip
 _AFTER = re.compile(r"[^.!?,;]{0,40}?\b(?<!\bi )(?<!\bwe )(?<!they )(?<!user )(?<!that )" + _OUTCOME + r"\b")
 
+MAX_ASKED = 500
+"""Characters of a call's arguments whose words are looked for behind the name of what it reads."""
+_HAD = re.compile(
+    r"\b(?:i (?:now )?have|i have (?:now )?(?:read|seen|got)|i see|stands? in|read in|listed in|given in|according to"
+    r"|i found in|i know from)(?: that)? \Z"
+)
+_TELLS = re.compile(
+    r"[^.!?;,]{0,12}\b(?:shows?|says?|lists?|reveals?|confirms?|came with|gave|i see|has|have|is|are)\b"
+)
+
 # Words without one of which none of the patterns can match; most thoughts have none, and that is told at once.
 _FORESEEING = frozenset(
-    "hindsight retrospect will well youll theyll ill itll userll later soon about next following subsequent coming "
-    "future afterward afterwards subsequently eventually ultimately end ends ended goes know prove proves going".split()
+    "hindsight retrospect will well youll theyll ill itll userll later soon next following subsequent coming future "
+    "afterward afterwards subsequently eventually ultimately end ends ended goes succeeds fails works prove "
+    "proves".split()
 )
 _REPORTING = frozenset(
     "returned returns came comes gave gives found finds showed shows confirmed confirms succeeded succeeds failed "
-    "fails worked works went goes successful accepted completed done reveals revealed produced yielded turns turned "
-    "turn this".split()
+    "fails worked works went goes successful accepted completed done reveals revealed produced yielded turns "
+    "turned".split()
 )
 
 _THOUGHT = r"(?:thought|thoughts|thinking|reasoning|rationale|chain[- ]of[- ]thought|justification|inner monologue)"
@@ -114,10 +125,12 @@ class Before:
     Attributes:
         names: of the tools that the turn calls; empty where it calls none.
         called: names of the tools with a result before the turn.
+        fresh: calls of the turn that read and were not made in the same way before.
     """
 
     names: tuple[str, ...]
     called: Collection[str]
+    fresh: Sequence[ToolCall] = ()
 
 
 def hindsight(text: str, words: frozenset[str], before: Before) -> Iterator[str]:
@@ -131,39 +144,71 @@ def hindsight(text: str, words: frozenset[str], before: Before) -> Iterator[str]
     Of results that stand before the turn anything may be said. A turn that calls a tool cannot know what that call
     gives, unless the same tool was called before.
     """
-    foreseeing, reporting = not words.isdisjoint(_FORESEEING), not words.isdisjoint(_REPORTING)
-    if not (foreseeing or reporting):
-        return
-    for sentence in _END.split(text.replace("\u2019", "'")):
-        found = _foresight(sentence) if foreseeing else None
-        found = found or (_outcome(sentence, before) if reporting else None)
-        if found and not _CONDITIONAL.search(sentence):
-            yield found[0]
+    text = text.replace("\u2019", "'")
+    patterns: list[re.Pattern[str]] = []
+    if not words.isdisjoint(_FORESEEING) or "s going to" in text or "are going to" in text:
+        patterns += _FORESIGHT
+    reporting = not words.isdisjoint(_REPORTING)
+    if reporting and before.names:
+        patterns.append(_THIS)
+    if reporting and not before.called:
+        patterns.append(_ANY)
+    for pattern in patterns:
+        for found in pattern.finditer(text):
+            if not _CONDITIONAL.search(text, *_sentence(text, found)):
+                yield found[0]
+    if reporting:
+        yield from _of_calls(text, before)
+    yield from _held(text, before.fresh)
 
 
-def _foresight(sentence: str) -> re.Match[str] | None:
-    return next((found for pattern in _FORESIGHT if (found := pattern.search(sentence))), None)
+def _held(text: str, calls: Sequence[ToolCall]) -> Iterator[str]:
+    """Where a thought speaks of what a call asks for as if it was there: "I now have the order details for W1"."""
+    for call in calls:
+        thing = tool_words(call["name"]).thing.lower()
+        at = text.find(thing) if " " in thing.removeprefix("the ") else -1
+        while at >= 0:
+            end = at + len(thing)
+            value = _asked(text, end, call)
+            had = value and (_HAD.search(text, max(0, at - 24), at) or _TELLS.match(text, value.end()))
+            if value and had and not _CONDITIONAL.search(text, *_sentence(text, value)):
+                yield text[max(0, at - 24) : value.end()]
+            at = text.find(thing, end)
 
 
-def _outcome(sentence: str, before: Before) -> re.Match[str] | None:
-    """A word about a result that does not stand before the turn."""
-    found = (_THIS.search(sentence) or _of_call(sentence, before)) if before.names else None
-    return found or (None if before.called else _ANY.search(sentence))
+def _asked(text: str, at: int, call: ToolCall) -> re.Match[str] | None:
+    """The first of the next few words that the call asks for."""
+    asked = set(_WORD.findall(call["arguments"][:MAX_ASKED].lower()))
+    for number, word in enumerate(_WORD.finditer(text, at, at + 80)):
+        if number == 4 or (number == 0 and word[0] not in ("for", "of", "on", "about")):
+            return None
+        if len(word[0]) > 3 and word[0] in asked:
+            return word
+    return None
 
 
-def _of_call(sentence: str, before: Before) -> re.Match[str] | None:
-    """A word about the outcome of the called tool, right behind its name or its plain words."""
+def _sentence(text: str, found: re.Match[str]) -> tuple[int, int]:
+    """Where the sentence, or the clause, around a match begins and ends, at most 200 characters to either side."""
+    near = max(0, found.start() - 200)
+    start = max((end.end() for end in _END.finditer(text, near, found.start())), default=near)
+    end = _END.search(text, found.end(), found.end() + 200)
+    return start, end.start() if end else found.end() + 200
+
+
+def _of_calls(text: str, before: Before) -> Iterator[str]:
+    """Words about the outcome of a called tool, right behind its name or its plain words."""
     for name in before.names:
         if name in before.called:
             continue
         plain = tool_words(name).action.lower()
         known = plain in (tool_words(called).action.lower() for called in before.called)
         for said in (name.lower(),) if known else (name.lower(), plain):
-            at = sentence.find(said)
-            found = _AFTER.match(sentence, at + len(said)) if at >= 0 else None
-            if found:
-                return found
-    return None
+            at = text.find(said)
+            while at >= 0:
+                found = _AFTER.match(text, at + len(said))
+                if found and not _CONDITIONAL.search(text, *_sentence(text, found)):
+                    yield said + found[0]
+                at = text.find(said, at + len(said))
 
 
 def meta_talk(text: str, words: frozenset[str], visible: Callable[[str], bool]) -> Iterator[str]:

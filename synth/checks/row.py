@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 
 from curate.canonical import canonical_json, hash128, parse_json
-from curate.env import DEFAULT_RULES, EnvRules
-from curate.trajectory import Trajectory
-from synth.checks.action import call_fit, text_fit, tool_names
+from curate.env import DEFAULT_RULES, EnvRules, tool_kind
+from curate.trajectory import ToolCall, Trajectory
+from synth.checks.action import MAX_CALLS, call_fit, text_fit, tool_names
 from synth.checks.form import language, main_script, repetition, shape
 from synth.checks.future import copied_runs, peeked_values
 from synth.checks.index import RowIndex
@@ -64,6 +64,7 @@ class RowChecks:
         self._tools = _tool_names(row["tools"])
         self._row: Trajectory | None = row
         self._index: RowIndex | None = None
+        self._first_calls: dict[tuple[str, str], int] | None = None
         self._first_results: dict[str, int] | None = None
         self._scripts: dict[int, str | None] = {}
 
@@ -124,7 +125,9 @@ class RowChecks:
         calls = self._messages[at]["tool_calls"]
         fit = call_fit(thought, calls, self._tools, self._rules) if calls else text_fit(thought, self._tools)
         yield "action_fit", fit
-        before = Before(tuple(call["name"] for call in calls), self._results(at))
+        names = tuple(dict.fromkeys(call["name"] for call in calls[:MAX_CALLS]))
+        fresh = [call for call in calls[:MAX_CALLS] if self._first_call(call) == at and self._reads(call)]
+        before = Before(names, self._results(at), fresh)
         yield "hindsight_words", next(hindsight(thought.lower, thought.word_set, before), None)
         yield "future_entity", self._peeked(at, thought)
         yield "future_copy", next(copied_runs(thought, places, at, self._settings), None)
@@ -143,6 +146,18 @@ class RowChecks:
         if share <= self._settings.parrot_share:
             return None
         return f"{share:.0%} of its 5-word runs stand in the dialogue up to the turn"
+
+    def _first_call(self, call: ToolCall) -> int:
+        """The message that first made a call with these very arguments."""
+        if self._first_calls is None:
+            self._first_calls = {}
+            for place, message in enumerate(self._messages):
+                for made in message["tool_calls"]:
+                    self._first_calls.setdefault((made["name"], made["arguments"]), place)
+        return self._first_calls[call["name"], call["arguments"]]
+
+    def _reads(self, call: ToolCall) -> bool:
+        return tool_kind(call["name"], self._rules)[0] == "read"
 
     def _results(self, at: int) -> frozenset[str]:
         """Names of the tools with a result before the turn."""

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
-from synth.checks.index import Run, runs_of
+from synth.checks.index import Run, is_year, runs_of
 from synth.checks.settings import JUDGED_CHARS, CheckSettings
 from synth.checks.words import number_of, words_of
 
@@ -32,10 +32,14 @@ _CLOCK = re.compile(
 )
 _TOKEN = re.compile(r"\w+")
 _CODE = re.compile(rf"\b[A-Z]{{{CODE},40}}\b")
-_QUOTATION = re.compile(
-    rf'"([^"\n]{{2,{QUOTED}}})"|\u201c([^\u201d\n]{{2,{QUOTED}}})\u201d|`([^`\n]{{2,{QUOTED}}})`'
-    rf"|(?<!\w)'([^'\n]{{2,{QUOTED}}})'(?!\w)|\u00ab([^\u00bb\n]{{2,{QUOTED}}})\u00bb"
-)
+_QUOTATIONS = {
+    '"': re.compile(rf'"([^"\n]{{2,{QUOTED}}})"'),
+    "\u201c": re.compile(rf"\u201c([^\u201d\n]{{2,{QUOTED}}})\u201d"),
+    "`": re.compile(rf"`([^`\n]{{2,{QUOTED}}})`"),
+    "'": re.compile(rf"'(?<!\w')([^'\n]{{2,{QUOTED}}})'(?!\w)"),
+    "\u00ab": re.compile(rf"\u00ab([^\u00bb\n]{{2,{QUOTED}}})\u00bb"),
+}
+"""By their first mark, so that a thought without one is not searched."""
 _ELLIPSIS = re.compile(r"\u2026|\.{3}")
 _ORDINAL = re.compile(r"\d+(?:st|nd|rd|th)")
 _PARTS = re.compile(r"[a-z]+|\d+")
@@ -111,16 +115,25 @@ def values_in(thought: ThoughtText, settings: CheckSettings, years: Sequence[str
 
 
 def _digit_words(thought: ThoughtText, settings: CheckSettings) -> Iterator[Value]:
-    for word in dict.fromkeys(thought.words):
-        if word.isalpha():
-            continue
-        if number_of(word) is not None:
-            if significant(word) >= settings.entity_digits and not is_year(word):
-                yield Value("number", word.replace("p", "."), (Form((word,)),))
-        elif len(word) >= settings.entity_chars and not _ORDINAL.fullmatch(word):
-            parts = tuple(_PARTS.findall(word)) if len(word) <= 64 else ()
-            forms = (Form((word,)), Form(parts)) if len(parts) == 2 else (Form((word,)),)
-            yield Value("id", word, forms)
+    digits, chars = settings.entity_digits, settings.entity_chars
+    for word in dict.fromkeys(word for word in thought.words if not word.isalpha()):
+        value = _digit_word(word, digits, chars)
+        if value is not None:
+            yield value
+
+
+@lru_cache(maxsize=16_384)
+def _digit_word(word: str, digits: int, chars: int) -> Value | None:
+    """The value of a word with digits, which thought after thought names again."""
+    if number_of(word) is not None:
+        if significant(word) < digits or is_year(word):
+            return None
+        return Value("number", word.replace("p", "."), (Form((word,)),))
+    if len(word) < chars or _ORDINAL.fullmatch(word):
+        return None
+    parts = tuple(_PARTS.findall(word)) if len(word) <= 64 else ()
+    forms = (Form((word,)), Form(parts)) if len(parts) == 2 else (Form((word,)),)
+    return Value("id", word, forms)
 
 
 def significant(word: str) -> int:
@@ -129,16 +142,12 @@ def significant(word: str) -> int:
     return len((whole + part).lstrip("0")) if part else len(whole.strip("0"))
 
 
-def is_year(word: str) -> bool:
-    """Whether a number word may be a year of our time, which is no secret of any message."""
-    return len(word) == 4 and word[:2] in ("19", "20") and word.isdigit()
-
-
 def _dates(thought: ThoughtText, years: Sequence[str]) -> Iterator[Value]:
     text = thought.lower
-    for found in _ISO.finditer(text):
-        yield from _date(found[0], found[1], int(found[2]), int(found[3]), years)
-    if any(name in text for name in _MONTHS_SHORT):
+    if "-" in text or "/" in text:
+        for found in _ISO.finditer(text):
+            yield from _date(found[0], found[1], int(found[2]), int(found[3]), years)
+    if not thought.word_set.isdisjoint(_MONTH):
         for found in _MONTH_DAY.finditer(text):
             yield from _date(found[0], found[3], _MONTH[found[1]], int(found[2]), years)
         for found in _DAY_MONTH.finditer(text):
@@ -149,18 +158,16 @@ def _dates(thought: ThoughtText, years: Sequence[str]) -> Iterator[Value]:
             yield from _date(found[0], year, int(found[1]), int(found[2]), years)
 
 
-_MONTHS_SHORT = tuple(name[:3] for name in _MONTHS)
-
-
 def _date(text: str, year: str | None, month: int, number: int, years: Sequence[str]) -> Iterator[Value]:
     try:
         day = date(int(year) if year and year != "0000" else 4, month, number)
     except ValueError:
         return
-    yield Value("date", text, *date_forms(day, [year] if year else years), day)
+    yield Value("date", text, *date_forms(day, (year,) if year else tuple(years)), day)
 
 
-def date_forms(day: date, years: Sequence[str]) -> tuple[tuple[Form, ...], tuple[Form, ...]]:
+@lru_cache(maxsize=1024)
+def date_forms(day: date, years: tuple[str, ...]) -> tuple[tuple[Form, ...], tuple[Form, ...]]:
     """(forms, loose forms) of a day: 2024-05-26, May 26(th), 26(th) (of) May; 5/26."""
     month, number, name = f"{day.month:02}", str(day.day), _MONTHS[day.month - 1]
     forms = [Form((year, month, f"{day.day:02}"), open_end=True) for year in years]
@@ -211,11 +218,16 @@ def _named(thought: ThoughtText, settings: CheckSettings) -> Iterator[Value]:
             words = tuple(words_of(token)) if kind and len(token) >= least else ()
             if words:
                 yield Value(kind, token.strip(_AROUND), (Form(words),))
-    for found in _QUOTATION.finditer(thought.text):
-        for part in _ELLIPSIS.split(found[found.lastindex or 0]):
-            words = tuple(words_of(part))
-            if len(" ".join(words)) >= least:
-                yield Value("quotation", part.strip(), (Form(words),))
+    yield from _quotations(thought.text, least)
+
+
+def _quotations(text: str, least: int) -> Iterator[Value]:
+    for mark, pattern in _QUOTATIONS.items():
+        for quoted in pattern.findall(text) if mark in text else ():
+            for part in _ELLIPSIS.split(quoted):
+                words = tuple(words_of(part))
+                if len(" ".join(words)) >= least:
+                    yield Value("quotation", part.strip(), (Form(words),))
 
 
 def _address_kind(token: str) -> str:

@@ -13,7 +13,7 @@ _TABLE = bytes(code if chr(code).isalnum() and code < 128 else 32 for code in ra
 # Both patterns begin with a literal, which is what a search passes over a long text quickest by.
 _THOUSANDS = re.compile(r",(\d\d\d)(?!\d)")
 _FRACTION = re.compile(r"\.(\d+)")
-_ESCAPED = re.compile(r"\\(?:u([0-9a-fA-F]{4})|.)", re.DOTALL)
+_ESCAPED = re.compile(r"\\(?:u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})|u([0-9a-f]{4})|.)", re.DOTALL)
 _WORD = re.compile(r"[^\W_]+")
 # Scripts that part no words by spaces: each of their characters counts as a word.
 _SOLO = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
@@ -53,10 +53,11 @@ def number_of(word: str) -> float | None:
 
 
 def _unescaped(found: re.Match[str]) -> str:
-    code = found[1]
-    if code is None:
-        return " "
-    return chr(int(code, 16)).lower() if not 0xD800 <= int(code, 16) < 0xE000 else " "
+    """What an escape of JSON (in lower case) stands for; a space for a line's end and the like."""
+    if found[1]:
+        return chr(0x10000 + ((int(found[1], 16) & 0x3FF) << 10) + (int(found[2], 16) & 0x3FF)).lower()
+    code = int(found[3] or "20", 16)
+    return " " if 0xD800 <= code < 0xE000 else chr(code).lower()
 
 
 def _joined(found: re.Match[str]) -> str:

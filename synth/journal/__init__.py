@@ -1,5 +1,5 @@
 """What a teacher said and what it cost, durable before it is used; `folder.Journal` is the door."""
 
-from synth.journal.rows import Journal
+from synth.journal.folder import Journal, JournalReader
 
-__all__ = ["Journal"]
+__all__ = ["Journal", "JournalReader"]

@@ -156,8 +156,13 @@ class BatchApi(Protocol):
         """Submit a batch, once; returns its id. Raises `BatchError`."""
         ...
 
-    async def find(self, tag: str, keys: frozenset[str], since: float) -> str | None:
-        """The id of a batch that was submitted under this tag with these keys after `since` (Unix seconds)."""
+    async def find(
+        self, tag: str, keys: frozenset[str], since: float, known: frozenset[str] = frozenset()
+    ) -> str | None:
+        """The id of a batch that was submitted under this tag with these keys after `since` (Unix seconds).
+
+        Ids in `known` belong to other tags. Raises `BatchError`.
+        """
         ...
 
     async def state(self, batch_id: str) -> BatchState:

@@ -28,13 +28,13 @@ def call_thought(action: Message, traces: list[Trace], story: Story, voice: Voic
     call = action["tool_calls"][0]
     name, arguments = call["name"], arguments_of(call)
     kind = tool_kind(name, story.rules)[0]
-    last = story.turn_steps[-1] if story.turn_steps else None
+    last = story.last_step
     about, wish, found = main_value(arguments), "", ""
     again = any(step.name == name and step.arguments == arguments for step in story.turn_steps)
     if last is not None and last.failed:
         why = failed_before(last, voice)
         links: tuple[str, ...] = _ANY_LINK
-        aim = after_failure(last, name, kind, arguments, voice)
+        aim = after_failure(last, name, kind, arguments, traces, voice)
     else:
         found = learnt(last, story, voice) if last is not None else ""
         why, links = (found, _NOW_THAT) if found else _why_now(story, name, about, traces, kind, voice)
@@ -71,7 +71,8 @@ def _why_now(
     if kind in ("write", "terminal") and confirmed(story, name, about):
         return go_ahead(story, voice), _ANY_LINK
     given = _just_given(traces, story)
-    if given and voice.number(2):
+    request = story.user.request if story.user is not None else None
+    if given and (request is None or request.form == "says" or voice.number(2)):
         told = (
             f"the user has now told me the {given}",
             f"with the {given} from the user I have what I was waiting for",
@@ -135,7 +136,8 @@ def _arranged(
         return plans[voice.number(2)]
     follows = aim.startswith(_FOLLOWING) and not aim.startswith("I have looked")
     learnt_first = links == _NOW_THAT
-    joined = f"{voice.pick(_NEXT if learnt_first and not wish else _JOINTS)} {aim}" if follows else aim
+    after = voice.pick(_NEXT if learnt_first and not wish else _JOINTS) if follows else ""
+    joined = f"{after} {aim.removesuffix(' next')}" if follows else aim
     if wish:
         because = voice.pick(("since", "because", "as"))
         plans = [
@@ -147,7 +149,7 @@ def _arranged(
         ]
         return plans[voice.number(len(plans))]
     plans = [[why, aim, where], [aim, why, where], [why, joined, where], [why, where, aim]]
-    if follows:
+    if follows and ", and " not in why:
         plans.append([f"{why}, {'and' if learnt_first else 'so'} {aim}", where])
     if not why.startswith(_NO_BECAUSE) and not re.search(r"\bnow\b", why):
         plans.append([f"{aim}, {voice.pick(links)} {why}", where])

@@ -8,9 +8,11 @@ from typing import Any
 from synth.names import field_words, listed, singular, tool_words
 from synth.provenance import Trace
 from synth.story import Step, Story
-from synth.value_forms import facts_in, is_trivial, normal
+from synth.value_forms import facts_in, is_trivial, normal, stands_in
 from synth.wording import Voice, plain, quote, shown
 
+_PERSONAL = frozenset(("zip", "postcode", "last4", "phone", "dob"))
+"""Fields that say who somebody is; an answer rests on others."""
 STATUS = frozenset("status state result outcome availability eligible eligibility stage phase".split())
 MAX_FIELDS = 60
 """Fields of one result that are looked at for facts."""
@@ -37,23 +39,30 @@ def failure_text(step: Step) -> str:
     return quote(text.removeprefix("Error:").removeprefix("error:").strip().strip('"') or "no reason given")
 
 
-def learnt(step: Step, story: Story, voice: Voice) -> str:
-    """A clause on what a successful call gave; empty if there is nothing worth saying."""
+def learnt(step: Step, story: Story, voice: Voice, reply: str = "") -> str:
+    """A clause on what a successful call gave; empty if there is nothing worth saying.
+
+    Args:
+        step: the call.
+        story: up to the turn.
+        voice: picks the wording.
+        reply: the text that the call's facts may be a ground of.
+    """
     value, words = step.value, tool_words(step.name)
     if step.kind == "write":
         if isinstance(value, dict) and any(value.get(key) is False for key in _SUCCESS):
             return f"the answer to my call to {words.action} says that it was not accepted"
         return _went_through(step, story, voice)
     if isinstance(value, dict):
-        place, facts = thing_of(step), listed(pick_facts(step, story))
+        place, facts = thing_of(step), listed(pick_facts(step, story, reply))
         if not facts:
-            return voice.pick((f"I have {place} now", f"I already hold {place}", f"I have read {place}"))
+            return voice.pick((f"I have {place} now", f"I have looked at {place}", f"I have read {place}"))
         return voice.pick(
             (
                 f"in {place} I see {facts}",
                 f"I now have {place}, with {facts}",
-                f"what I know from {place} is {facts}",
-                f"{place} came with {facts}",
+                f"from {place} I know of {facts}",
+                f"I looked at {place} and see {facts}",
                 f"I have read {place}: {facts}",
             )
         )
@@ -97,22 +106,29 @@ def _listing(step: Step, entries: int, voice: Voice) -> str:
     return voice.pick(options)
 
 
-def pick_facts(step: Step, story: Story, limit: int = 2) -> list[str]:
-    """The facts of a JSON result that matter here: its status, what the user spoke of, how many entries it lists."""
-    value = step.value
+def pick_facts(step: Step, story: Story, reply: str = "", limit: int = 2) -> list[str]:
+    """The facts of a JSON result that matter here: its status, what user or reply speak of, how long its lists are."""
+    value, reply = step.value, reply.lower() if reply and _replied_on(step, reply, story) else ""
     if not isinstance(value, dict):
         return []
     scored: list[tuple[int, str]] = []
     for field, item in _scalars(value):
         name, words = _named(field)
         if isinstance(item, list):
-            if len(item) > 0 and step.kind != "write":
+            if len(item) > ("email" in value) and step.kind != "write":
                 count = name if len(item) > 1 else " ".join([*words[:-1], singular(words[-1])])
                 scored.append((1, f"{len(item)} {count}"))
         elif words[-1] in STATUS and isinstance(item, str) and len(item) > 2:
             scored.append((3, f"{name} {shown(item)}"))
-        elif step.kind != "write" and "id" not in words and _spoken(item, story):
-            scored.append((2, f"{name} {shown(item)}"))
+        elif (
+            step.kind == "write"
+            or "id" in words
+            or not _PERSONAL.isdisjoint(words)
+            or (words[-1] == "name" and "email" in value)
+        ):
+            continue
+        elif _spoken(item, story) or (field in value and _taken_up(item, reply)):
+            scored.append((2, shown(item) if name == "name" else f"{name} {shown(item)}"))
     best = sorted(scored, key=lambda entry: -entry[0])
     return list(dict.fromkeys(text for _, text in best))[:limit]
 
@@ -128,6 +144,19 @@ def _spoken(item: Any, story: Story) -> bool:
     """Whether the user named this value, and not only to be recognised (then a call has used it)."""
     short = not is_trivial(item) and len(str(item)) <= 40
     return short and story.index.mentioned("user", item) and not story.index.used(item)
+
+
+def _taken_up(item: Any, reply: str) -> bool:
+    """Whether the reply, in small letters, speaks of this value of a field."""
+    words = item.replace("_", " ").lower() if isinstance(item, str) and 4 <= len(item) <= 30 else ""
+    return bool(words) and not any(map(str.isdigit, words)) and stands_in(words, reply)
+
+
+def _replied_on(step: Step, reply: str, story: Story) -> bool:
+    """Whether the reply may speak of this call's result: it names its subject, or no other call's subject."""
+    subjects = {normal(other.about) for other in story.steps if other.about is not None}
+    named = {subject for subject in subjects if subject in reply.lower()}
+    return not named or normal(step.about) in named
 
 
 def _scalars(value: dict[str, Any]) -> list[tuple[str, Any]]:
@@ -168,8 +197,8 @@ def siblings_done(trace: Trace, story: Story, tool: str) -> tuple[int, int] | No
     return (len(entries), sum(item in used for item in entries)) if len(entries) == len(source.holder) else None
 
 
-def grounds(text: str, story: Story) -> tuple[list[str], Step] | None:
-    """(values, call): the ids, numbers and dates of a text that stand in one call's result, where most of them do."""
+def grounds(text: str, story: Story) -> tuple[list[str], int] | None:
+    """(values, message index): the ids, numbers and dates of a text that one result holds, where most of them stand."""
     spoken = {normal(fact): fact for fact in facts_in(text)[:12]}
     held: dict[int, list[str]] = {}
     for form, fact in spoken.items():
@@ -179,14 +208,14 @@ def grounds(text: str, story: Story) -> tuple[list[str], Step] | None:
     about = {index: normal(step.about) for index, step in told}
     subjects = set(about.values())
     named = {step.name for index, step in told if about[index] in spoken}
-    best: tuple[list[str], Step] | None = None
+    best: tuple[list[str], int] | None = None
     for index, step in sorted(told, key=lambda entry: -entry[0]):
         # A text on one order says nothing of another order that happens to hold the same date.
         if step.name in named and about[index] not in spoken:
             continue
         facts = [spoken[form] for form in held[index] if form not in subjects]
         if facts and (best is None or len(facts) > len(best[0])):
-            best = facts, step
+            best = facts, index
     return best
 
 
@@ -203,22 +232,40 @@ def cited(text: str, context: str, spoken_of: Step | None, story: Story, voice: 
     found = grounds(text, story)
     if found is None:
         return ""
-    facts, step = found
-    if step is spoken_of and not isinstance(step.value, (dict, list)):
+    (facts, index), step = found, story.step_of(found[1])
+    if step is None or (step is spoken_of and not isinstance(step.value, (dict, list))):
         return ""
-    values, place = listed([shown(fact) for fact in facts[:3]]), place_of(step, story)
+    values, place = _with_fields(facts, index, story), place_of(step, story)
+    if not values:
+        return ""
     if step is spoken_of and place in context:
-        return voice.pick((f"I find {values} there", f"that is where {values} can be read", f"that covers {values}"))
-    stand = "stands" if len(facts) == 1 else "stand"
+        return voice.pick((f"I find {values} there", f"there I see {values}"))
     return voice.pick(
         (
             f"{place} gave me {values}",
-            f"{values} can be read in {place}",
-            f"{values} {stand} in {place}",
+            f"I found {values} in {place}",
+            f"I take {values} from {place}",
             f"I have read {values} in {place}",
             f"I see {values} in {place}",
         )
     )
+
+
+def _with_fields(facts: list[str], index: int, story: Story) -> str:
+    """Facts of the result at this index with their fields: "flight number HAT112 and HAT047, and price 120"."""
+    named: dict[str, list[str]] = {}
+    for fact in facts:
+        label = field_words(story.index.field_of(fact, index)).strip()
+        if _PERSONAL.isdisjoint(label.split()):
+            named.setdefault(label, []).append(shown(fact))
+    return ", and ".join(_labelled(label, values[:3]) for label, values in list(named.items())[:2])
+
+
+def _labelled(label: str, values: list[str]) -> str:
+    head, _, last = label.rpartition(" ")
+    one = singular(last)
+    last = one if len(values) == 1 or one.endswith(("y", "s")) else f"{one}s"
+    return f"{head} {last} {listed(values)}".strip()
 
 
 def place_of(step: Step, story: Story) -> str:

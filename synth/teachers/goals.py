@@ -24,7 +24,8 @@ def goal(name: str, kind: str, arguments: dict[str, Any], traces: list[Trace], s
     if any(step.name == name and step.arguments == arguments for step in story.turn_steps):
         return voice.pick(("I make the same call once more", f"I {action} once more", "I repeat the call as it was"))
     if kind == "read":
-        return _through_list(name, arguments, traces, story, voice) or _reading(name, arguments, voice)
+        listed_one = _through_list(name, arguments, traces, story, voice)
+        return listed_one or _after_change(name, arguments, story, voice) or _reading(name, arguments, story, voice)
     deed = deed_of(name, arguments)
     return voice.pick(
         (
@@ -38,12 +39,18 @@ def goal(name: str, kind: str, arguments: dict[str, Any], traces: list[Trace], s
     )
 
 
-def after_failure(last: Step, name: str, kind: str, arguments: dict[str, Any], voice: Voice) -> str:
+def after_failure(
+    last: Step, name: str, kind: str, arguments: dict[str, Any], traces: list[Trace], voice: Voice
+) -> str:
     """What is done now that the last call has failed, as a clause that fits after "so"."""
     if last.name == name:
         return changed_since(last.arguments, arguments, voice)
+    if kind == "pure" and traces:
+        return _figure(traces, voice)
     if kind == "read":
         thing = _thing(name, arguments)
+        if tool_words(name).verb == "find":
+            return voice.pick((f"I look for {thing} in another way", f"I try to find {thing} in another way"))
         return voice.pick((f"I look at {thing}", f"I turn to {thing}", f"I check {thing}"))
     deed = deed_of(name, arguments)
     return voice.pick((f"I go on to {deed}", f"my next step is to {deed}", f"I {deed} now"))
@@ -88,8 +95,27 @@ def _figure(traces: list[Trace], voice: Voice) -> str:
     )
 
 
-def _reading(name: str, arguments: dict[str, Any], voice: Voice) -> str:
-    thing, words, about = _thing(name, arguments), tool_words(name), main_value(arguments)
+def _after_change(name: str, arguments: dict[str, Any], story: Story, voice: Voice) -> str:
+    """Why something is read that has just been changed; "" where it has not."""
+    last = story.last_step
+    if last is None or last.kind != "write" or last.failed:
+        return ""
+    if set(map(str, last.arguments.values())).isdisjoint(map(str, arguments.values())):
+        return ""
+    thing = _thing(name, arguments)
+    return voice.pick(
+        (
+            f"I read {thing} to see what the change has done",
+            f"I check in {thing} that the change has been made",
+            f"I want to see the change in {thing}",
+        )
+    )
+
+
+def _reading(name: str, arguments: dict[str, Any], story: Story, voice: Voice) -> str:
+    words, about, last = tool_words(name), main_value(arguments), story.last_step
+    # An id that was just found has been named: it is not said twice.
+    thing = _thing(name, {} if last is not None and about is not None and last.value == about else arguments)
     if words.verb == "find" and words.thing.endswith((" id", " name", " number", " code")):
         whose = f" that goes with {shown(about)}" if about is not None else ""
         return voice.pick(
@@ -110,6 +136,8 @@ def _reading(name: str, arguments: dict[str, Any], voice: Voice) -> str:
             f"it makes sense to look at {thing}",
             f"{thing} should tell me more" if thing.startswith("the ") else f"I should look for {thing}",
             f"I turn to {thing}",
+            f"I want to see {thing} before I decide what can be done",
+            f"before I answer I look at {thing}",
         )
     )
 
@@ -117,7 +145,7 @@ def _reading(name: str, arguments: dict[str, Any], voice: Voice) -> str:
 def _through_list(name: str, arguments: dict[str, Any], traces: list[Trace], story: Story, voice: Voice) -> str:
     """How far the entries of a list have been looked through; "" where the call is not about one."""
     found = next(((t, c) for t in traces if (c := siblings_done(t, story, name)) is not None), None)
-    if found is None or not voice.number(4):
+    if found is None:
         return ""
     trace, (total, done) = found
     field, this = field_words(list_name(trace.source)) or "entries", shown(trace.value)

@@ -23,9 +23,17 @@ def missing(asking: str, story: Story, tools: dict[str, Tool], voice: Voice) -> 
     if all(tool_words(name).action == first for name in wanted.values()):
         # Tools that find the same thing are alternatives: one of them is enough.
         wanted = {field: name for field, name in wanted.items() if name == next(iter(wanted.values()))}
+    name, several = next(iter(wanted.values())), len(set(wanted.values())) > 1
+    need = "go on" if several else tool_words(name).action
+    if tools[name].any_of and not several:
+        fields = listed(list(wanted)[:4], "or")
+        return voice.pick(
+            (
+                f"to {need} I need something such as the {fields}, so I ask for it",
+                f"I cannot {need} without something such as the {fields}, so I ask",
+            )
+        )
     fields = listed(list(wanted)[:4])
-    names = set(wanted.values())
-    need = tool_words(names.pop()).action if len(names) == 1 else "go on"
     it, be = ("them", "are") if " and " in fields else ("it", "is")
     return voice.pick(
         (
@@ -44,18 +52,21 @@ def _wanted(asking: str, story: Story, tools: dict[str, Tool]) -> dict[str, str]
     known = {field for step in story.steps for field in step.arguments}
     known |= {field for step in story.steps if isinstance(step.value, dict) for field in step.value}
     readers, writers = dict[str, str](), dict[str, str]()
+    called = {step.name for step in story.steps if not step.failed}
     for name, tool in tools.items():
+        if tool.any_of and name in called:
+            continue  # one way was enough
         fields = [
             words
-            for field, words in tool.required
-            if (f" {words} " in text or f" {words}s " in text)
+            for field, words in tool.fields
+            if (f" {words} " in text or f" {words}s " in text or (words.endswith(" id") and _numbered(words) in text))
             and field not in known
             and not story.index.mentioned("user", words)
         ]
         if fields and tool_kind(name, story.rules)[0] == "read":
             needing = readers
         # A writing tool's fields are everyday words ("insurance"): one of them alone says little.
-        elif len(fields) > 1 and tool_words(name).verb[:5] in text:
+        elif len(fields) > 2 or (len(fields) > 1 and tool_words(name).verb[:5] in text):
             needing = writers
         else:
             continue
@@ -79,3 +90,8 @@ def _which_of(wanted: dict[str, str], story: Story, voice: Voice) -> str:
                     )
                 )
     return ""
+
+
+def _numbered(words: str) -> str:
+    """How people ask for an id: " order number "."""
+    return f" {words.removesuffix(' id')} number "

@@ -23,7 +23,7 @@ class OfflineTeacher:
     """A `Teacher` without a model. It keeps the story of the last trajectory it saw, so turns in order cost little."""
 
     name = "offline"
-    prompt_version = "2"
+    prompt_version = "3"
     origin: Origin = "rule"
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class OfflineTeacher:
         traced = [trace_call(call, story, tools) for call in view.action["tool_calls"]]
         thought = call_thought(view.action, traced[0], story, voice)
         if turn_kind(view.action) == "announce":
-            thought = f"{thought} {sentence(_aside(text, voice))}"
+            thought = f"{thought} {sentence(_aside(text, voice))}".strip()
         sources = tuple(_label(trace.source) for traces in traced for trace in traces)
         return Thought(_rounded(thought, story), sources)
 
@@ -76,7 +76,7 @@ def _label(source: Source) -> str:
 
 
 def _aside(text: str, voice: Voice) -> str:
-    """Why the user is told something beside the call."""
+    """Why the user is told something beside the call; "" where the text does not show it."""
     lowered = text.lower()
     if "sorry" in lowered or "apolog" in lowered:
         return voice.pick(
@@ -97,10 +97,4 @@ def _aside(text: str, voice: Voice) -> str:
                 "I announce this to the user",
             )
         )
-    return voice.pick(
-        (
-            "I say a word to the user beside the call",
-            "a word to the user goes with the call",
-            "the user gets a reply along with the call",
-        )
-    )
+    return ""

@@ -10,7 +10,7 @@ from synth.names import field_words, listed, tool_words
 from synth.replies import questions, seeks_yes, sentences, without_courtesies
 from synth.requests import QUOTED, Request, without_they
 from synth.story import Step, Story
-from synth.teachers.findings import failure_text
+from synth.teachers.findings import failure_text, learnt
 from synth.value_forms import facts_in, leaves
 from synth.wording import Voice, quote, shown
 
@@ -19,6 +19,9 @@ _HUMAN = re.compile(
     r"|(?:speak|talk) (?:to|with) (?:a |some)?(?:person|one|body|someone|somebody))\b",
     re.IGNORECASE,
 )
+SHORT_ANSWER = 60
+"""Characters of a quotation that may be no more than the answer to a question."""
+_WISHES = re.compile(r"\b(?:want|like|need|prefer|please|rather|cancel|change|return)\b", re.IGNORECASE)
 _NOT = re.compile(r"\b(?:not|no|never|without)\b|n't\b", re.IGNORECASE)
 
 _PRONOUN = re.compile(r"\b(?:they|they'\w+|themselves|theirs)\b", re.IGNORECASE)
@@ -53,14 +56,13 @@ _ASKING = {
     "says": (
         "the user says {p}",
         "the user writes {p}",
-        "{p} is what the user tells me",
+        "the user tells me {p}",
         "the user's words are {p}",
-        "I read {p} from the user",
+        "the user wrote {p}",
     ),
     "question": (
         "the user asks {p}",
-        "the user asks me {p}",
-        "{p} is a question of the user's",
+        "the user's question is {p}",
         "I am asked {p}",
     ),
 }
@@ -100,10 +102,18 @@ def asked_for(story: Story, voice: Voice) -> str:
         return _clause(_ASKING, Request("says", quote(heard)), voice) if len(heard) > 3 else ""
     # What has been done since the user asked may have met the request.
     old = story.request_age > 0 or story.wrote
-    if old and not story.wrote and said is not None and not (story.user and story.user.yes):
+    yes = story.user is not None and story.user.yes and seeks_yes(questions(without_courtesies(story.asked)))
+    if old and not (story.wrote or yes) and said is not None and not _answers(said, story):
         return _clause(_ASKING, said, voice)
     first = _OPENING if story.first_request else _ASKING
     return _clause(_EARLIER if old else first, story.request, voice)
+
+
+def _answers(said: Request, story: Story) -> bool:
+    """Whether the user's words only answer what I had asked: they are few and ask for nothing."""
+    if said.form != "says" or len(said.phrase) > SHORT_ANSWER or _WISHES.search(said.phrase):
+        return False
+    return bool(questions(without_courtesies(story.asked)))
 
 
 def _clause(patterns: dict[str, tuple[str, ...]], request: Request, voice: Voice) -> str:
@@ -171,6 +181,14 @@ def failed_before(step: Step, voice: Voice) -> str:
             f"I could not {action}; the error says {error}",
         )
     )
+
+
+def latest(body: str, story: Story, voice: Voice) -> str:
+    """A clause on the last call of this turn, whether it failed or gave something that the reply may rest on."""
+    last = story.last_step
+    if last is None:
+        return ""
+    return failed_before(last, voice) if last.failed else learnt(last, story, voice, body)
 
 
 def changed_since(old: dict[str, Any], new: dict[str, Any], voice: Voice) -> str:

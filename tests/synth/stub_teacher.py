@@ -1,8 +1,8 @@
-"""A teacher on loopback that speaks the wire protocols of OpenAI and Anthropic, online and batch, with a fault plan.
+"""A teacher on loopback that speaks the protocols of OpenAI and Anthropic, online and batch, with a fault plan.
 
-As a process: `python tests/synth/stub_teacher.py --latency-ms 20 --faults plan.json --log requests.jsonl` prints one line
-with its port. As a fixture: `Stub(...)` starts such a process and ends it. It is light enough (raw asyncio, no JSON
-parsing of requests) to be measured against.
+As a process: `python tests/synth/stub_teacher.py --latency-ms 20 --faults plan.json --log requests.jsonl` prints one
+line with its port. As a fixture: `Stub(...)` starts such a process and ends it. It is light enough (raw asyncio, no
+JSON parsing of requests) to be measured against.
 
 A fault plan is a list of rules; the first that matches a request decides. A rule matches by `at` (request numbers from
 0), `every`, `p` (probability, by `seed`), or `contains` (text in the body), and names its `fault`, one of FAULTS.
@@ -44,7 +44,7 @@ _STEPS = re.compile(rb"reasoning of these steps: ([\d, and]+)")
 
 
 def thought_for(body: bytes) -> str:
-    """A thought that fits the action in a request's last block; several, numbered, where a trajectory is asked about."""
+    """A thought that fits the action in a request; several, numbered, where a trajectory is asked about."""
     steps = _STEPS.search(body)
     if steps is not None:
         numbers = re.findall(rb"\d+", steps[1])
@@ -213,6 +213,7 @@ class Connection(asyncio.Protocol):
         self._server = server
         self._data = b""
         self._transport: Any = None
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
@@ -246,7 +247,9 @@ class Connection(asyncio.Protocol):
             if path in ONLINE and method == "POST":
                 self._online(path, body)
             else:
-                asyncio.ensure_future(self._offline(method, path, query, headers, body))
+                task = asyncio.ensure_future(self._offline(method, path, query, headers, body))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
         else:
             self._send(FAULTS["401"](path != "/v1/messages"))
 

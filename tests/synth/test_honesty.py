@@ -18,7 +18,7 @@ CLOSING = re.compile(r"thanks me|says thanks|thank-you|content with|nothing more
 FURTHER = re.compile(
     r"\?|\b(?:could|can|would) you\b|\bI(?:'d| would|\u2019d)(?: also)? like\b|\bplease\b|\bI want\b", re.I
 )
-THERE = re.compile(r"I find ([^.]*?) there|[Tt]hat is where (.*?) can be read|[Tt]hat covers (.*?)[.,](?: |$)")
+THERE = re.compile(r"I find (.*?) there[.,]|[Tt]here I see (.*?)[.,](?: |$)")
 VALUE = re.compile(r"[A-Z0-9#][\w\-]*\d[\w\-]*|\d+(?:\.\d+)?")
 CAUSES = re.compile(r"\b(?:because|since|so|therefore|that is why)\b", re.IGNORECASE)
 
@@ -55,7 +55,8 @@ def thoughts(thought) -> Callable[..., Iterator[str]]:
 
 
 def last_of(row: Trajectory, at: int, role: str) -> str:
-    return next((m["content"] or "" for m in reversed(row["messages"][:at]) if m["role"] == role), "")
+    """The last message of a role that says something; the result of a noted thought is empty."""
+    return next((m["content"] for m in reversed(row["messages"][:at]) if m["role"] == role and m["content"]), "")
 
 
 def one_line(text: str | None) -> str:
