@@ -80,8 +80,8 @@ def status_reply(status: int, body: Any, headers: Mapping[str, str], hider: Hide
     """
     codes, message = error_words(body)
     kind, code = _classified(status, codes, message.lower())
-    if status in (404, 405) and not message:
-        message = "no such path on this server; most OpenAI-compatible servers answer under /v1: see --base-url"
+    if code == "not_found" and "model" not in message.lower():
+        message += "; is --base-url right? Most OpenAI-compatible servers answer under /v1"
     if code == "redirected":
         message = "the server sends us elsewhere; give --base-url as the address it stands under"
     return Reply(
@@ -90,7 +90,7 @@ def status_reply(status: int, body: Any, headers: Mapping[str, str], hider: Hide
         billed="nothing",
         request_id=request_id(headers, hider),
         wait=retry_after(headers) if kind == "again" else None,
-        detail=hider.words(f"{status} {message}"),
+        detail=hider.words(f"{status} {message}".replace(" ; ", "; ")),
     )
 
 

@@ -180,7 +180,7 @@ def test_a_redirect_is_not_followed_as_the_key_would_go_along(status, vendor, tr
 def test_an_unknown_path_names_the_flag(vendor):
     with RawServer(answer(b"<h1>Not Found</h1>", 404, "text/html")) as server:
         (reply,) = one_call(api_at(vendor, server.host))
-    assert (reply.kind, reply.code) == ("run", "not_found") and "/v1: see --base-url" in reply.detail
+    assert (reply.kind, reply.code) == ("run", "not_found") and "is --base-url right?" in reply.detail
 
 
 @pytest.mark.parametrize("status", [502, 504, 520, 599, 408, 409, 425])
