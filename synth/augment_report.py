@@ -74,7 +74,7 @@ def check_rows(tally: Tally) -> tuple[list[str], list[list[str | int | float]]]:
     return ["check", "failed", "share of thoughts judged", "floor"], rows
 
 
-def build_report(tally: Tally, alike: TemplatingResult, teacher: str, prompts: str) -> Report:
+def build_report(tally: Tally, alike: TemplatingResult, teacher: str, prompts: str, remark: str) -> Report:
     """The report of a run.
 
     Args:
@@ -82,6 +82,7 @@ def build_report(tally: Tally, alike: TemplatingResult, teacher: str, prompts: s
         alike: how alike the written thoughts are.
         teacher: its id.
         prompts: version of the prompts, or of the rules.
+        remark: what else is to be known of the teacher.
     """
     from curate.report import Report
 
@@ -91,7 +92,7 @@ def build_report(tally: Tally, alike: TemplatingResult, teacher: str, prompts: s
         f"{tally.trajectories:,} trajectories, teacher {teacher} (prompts {prompts}). "
         f"{_share(wrapped, wrapped + written):.1%} of the thoughts that had to be added were recorded texts that "
         "reason beside a call (wrapped), the rest were written. "
-        "A thought of origin rule was written by rules, not by a model."
+        f"{remark}"
     )
     report.table("Turns by kind and by origin of their thought", *turn_rows(tally.by_origin()))
     _add_asked(report, tally)
@@ -130,6 +131,12 @@ def _add_checks(report: Report, tally: Tally, alike: TemplatingResult) -> None:
         f"the later messages of another trajectory are swapped in ({tally.floor_of:,} thoughts): so much is chance."
     )
     report.table("Checks on written thoughts", *check_rows(tally))
+    failed = {code: count / tally.judged for code, count in tally.failed.most_common()}
+    if failed:
+        from curate.plots import bars
+
+        svg = bars(list(failed), list(failed.values()), xlabel="share of thoughts judged", percent=True)
+        report.plot("Thoughts that failed each check", svg)
     if any(int(tries) > 1 for tries in tally.attempts):
         rows = [[int(tries), count] for tries, count in sorted(tally.attempts.items())]
         report.table("Turns by attempts that were judged", ["attempts", "turns"], rows)

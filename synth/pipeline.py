@@ -60,11 +60,12 @@ def augment(settings: AugmentSettings) -> DatasetFolder:
         from synth.teachers.offline import OfflineTeacher
 
         offline = OfflineThoughts(settings.checks)
-        return _write(settings, source, offline, {"prompt_version": OfflineTeacher.prompt_version})
+        remark = "A thought of origin rule was written by rules, not by a model."
+        return _write(settings, source, offline, {"prompt_version": OfflineTeacher.prompt_version}, remark)
     from synth.asking.run import asked_thoughts
 
-    with asked_thoughts(settings, source) as (thoughts, named):
-        return _write(settings, source, thoughts, named)
+    with asked_thoughts(settings, source) as (thoughts, named, remark):
+        return _write(settings, source, thoughts, named, remark)
 
 
 def manifest_of(settings: AugmentSettings, source: Source, teacher: str, named: Mapping[str, Any]) -> Manifest:
@@ -84,7 +85,9 @@ def manifest_of(settings: AugmentSettings, source: Source, teacher: str, named: 
     )
 
 
-def _write(settings: AugmentSettings, source: Source, thoughts: Thoughts, named: Mapping[str, Any]) -> DatasetFolder:
+def _write(
+    settings: AugmentSettings, source: Source, thoughts: Thoughts, named: Mapping[str, Any], remark: str
+) -> DatasetFolder:
     manifest = manifest_of(settings, source, thoughts.name, named)
     reads = [settings.folder, settings.config, settings.money.prices]
     task = Augmenter(thoughts, source.rules, settings.recorded, settings.checks)
@@ -103,7 +106,7 @@ def _write(settings: AugmentSettings, source: Source, thoughts: Thoughts, named:
             alike.add_all(_written_texts(rows))
         result = alike.result()
         writer.count(**counts(tally, result))
-        writer.add_report(build_report(tally, result, thoughts.name, str(named["prompt_version"])))
+        writer.add_report(build_report(tally, result, thoughts.name, str(named["prompt_version"]), remark))
     return DatasetFolder.open(settings.out)
 
 

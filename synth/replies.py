@@ -15,11 +15,12 @@ _GO_AHEAD = re.compile(
 )
 _GO_AHEAD_CUES = ("confirm", "proceed", "ahead", "would you", "shall", "should", "do you", "is this", "is that", "yes")
 _ASKING = re.compile(
-    r"\?|\b(?:please (?:\w+ly )?(?:provide|share|tell|specify|give|confirm|enter)|let me know (?:which|what|how|your)"
+    r"\?|\b(?:(?:please|could you) (?:\w+ly )?(?:provide|share|tell|specify|give|confirm|enter)"
+    r"|let me know (?:which|what|how|your)"
     r"|I(?:'ll| will)? (?:also |first )?need (?:you|your|the|to know))\b",
     re.IGNORECASE,
 )
-_ASKING_CUES = ("please", "let me know", "need")
+_ASKING_CUES = ("please", "could you", "let me know", "need")
 _COURTESIES = (
     "anything else",
     "something else",
@@ -69,6 +70,7 @@ _DECIDES = re.compile(r"^(?!.*\bwhich\b).*(?:\?|\bconfirm)", re.IGNORECASE | re.
 _INQUIRES = re.compile(
     r"\bconfirm (?:which|what)\b"
     r"|\bconfirm (?:if|whether)\b(?! (?:you(?:'d| would)? (?:like|want|wish|agree)|th(?:is|at|ese)|all)\b)"
+    r"|\bconfirm (?:the|your)(?: [\w-]+){1,5} you(?:'d|'re| would| are| want| wish| prefer)\b"
     r"|\bconfirm (?:the|your)(?: \w+){0,3} (?:ids?|numbers?|names?|e-?mails?|zip|reason)\b(?! is\b)(?!:)",
     re.IGNORECASE,
 )

@@ -105,7 +105,9 @@ _GIVES = re.compile(
 )
 _TELLS_LITTLE = re.compile(
     r"\b(?:don't|do not|can't|cannot) (?:\w+ )?(?:have|know|remember|recall)\b"
-    r"|^\W*(?:it's about|there are|there's)\b|\b(?:mention|ask) something\b",
+    r"|^\W*(?:it's about|there are|there's|i've been|don't worry"
+    r"|(?:right, |well, )?this is (?:getting|not|the (?:second|third)))\b"
+    r"|\b(?:mention|ask) something\b",
     re.IGNORECASE,
 )
 """What a message may say before, or instead of, what it is about."""
@@ -211,7 +213,7 @@ def third_person(words: str) -> str | None:
     in_list = "," in (words[-1:], rest[:1]) and not _NEW_CLAUSE.match(f", {rest.lstrip(', ')}")
     if _ONLY_IF.search(rest) or in_list or (rest and _ONLY_IF.search(words)):
         return None
-    words = re.sub(r",? (?:please|pls|thanks|thank you)$", "", words, flags=re.IGNORECASE).rstrip(".!?, ")
+    words = re.sub(r",? (?:then|please|pls|thanks|thank you)$", "", words, flags=re.IGNORECASE).rstrip(".!?, ")
     cut_off = words.endswith(("…", " no", " nr")) or words.count('"') % 2 or words.count("(") != words.count(")")
     if cut_off or _YOU.search(words):
         return None
@@ -227,13 +229,12 @@ def _quoted(text: str) -> Request | None:
     """The message's first question, else its first statement, in the user's own words."""
     parts = [part.strip() for part in sentences(text)]
     folded = [(part, part.replace("\u2019", "'")) for part in parts]
-    telling = [
-        part for part, text in folded if len(text) >= 18 and not any(p.search(text) for p in (_GREETING, _BARE, _ASIDE))
-    ]
+    dull = (_GREETING, _BARE, _ASIDE, _TELLS_LITTLE)
+    telling = [part for part, text in folded if len(text) >= 18 and not any(p.search(text) for p in dull)]
     if not telling:
         return None
     asked = next((part for part in telling if part.endswith("?")), telling[0])
-    if _GIVES.search(asked) or _TELLS_LITTLE.search(asked.replace("\u2019", "'")):
+    if _GIVES.search(asked):
         return None
     quoted = quote(asked)
     return Request("question" if quoted.endswith("?”") else "says", quoted)

@@ -190,6 +190,8 @@ def _check_teacher(settings: AugmentSettings) -> None:
             f"--per trajectory shows the teacher what comes later, so --skip {skipped[0]} cannot be: the hindsight "
             "checks are always on then"
         )
+    if settings.run.engine == "ray" and settings.money.budget_usd is not None:
+        raise UsageError("--budget-usd needs one purse, and --engine ray asks from many processes: leave one out")
     if settings.run.engine == "ray" and (settings.batches.batch or settings.model.base_url is None):
         raise UsageError(
             "--engine ray asks self-hosted teachers (--base-url, without --batch); for a vendor's API one process is "

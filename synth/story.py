@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from curate.canonical import parse_json
-from curate.env import DEFAULT_RULES, EnvRules, ToolKind, tool_kind
+from curate.env import DEFAULT_RULES, EnvRules, ToolKind, name_words, tool_kind
 from curate.pairing import pair_calls
 from curate.trajectory import Message, ToolCall
 from curate.turns import compiled, result_failed
@@ -87,7 +87,7 @@ class Story:
     @property
     def last_step(self) -> Step | None:
         """The last call since the user spoke; one that only notes a thought tells nothing and is passed over."""
-        return next((step for step in reversed(self.turn_steps) if step.text or step.kind != "pure"), None)
+        return next((step for step in reversed(self.turn_steps) if not _only_thinks(step)), None)
 
     def step_of(self, result_index: int) -> Step | None:
         """The call whose result is the message at this index."""
@@ -152,6 +152,10 @@ class Story:
             step = self.steps[at]
             step.failed, step.value, step.text = result_failed(message, self.rules), value, text
             self.answered[index] = at
+
+
+def _only_thinks(step: Step) -> bool:
+    return step.kind == "pure" and (not step.text or name_words(step.name)[-1:] in (("think",), ("thinking",)))
 
 
 _ID_FIELD = re.compile(r"(?:id|_no|number|(?<!post)(?<!zip)(?<!zip_)(?<!post_)code)$", re.IGNORECASE)

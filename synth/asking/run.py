@@ -8,13 +8,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from curate.cli import say
 from synth.asking.asker import Asker, Purse, RunStopped
+from synth.asking.batches import BatchRun
 from synth.asking.online import ask_online
 from synth.asking.pacing import Pacer
 from synth.asking.plan import Plan, plan_all, plan_pilot
+from synth.asking.rounds import Rounds
 from synth.asking.turns import RowAsks, Workshop
 from synth.checks.row import fingerprint
 from synth.journal import Journal, JournalReader
@@ -23,11 +25,18 @@ from synth.money import dollars
 from synth.prices import Price, price_of
 from synth.progress import RunProgress
 from synth.teachers.apis import make_api
+from synth.teachers.batching import make_batches
 from synth.thoughts import JournaledThoughts, rules_of
 
 if TYPE_CHECKING:
     from synth.pipeline import Source
     from synth.settings import AugmentSettings
+    from synth.teachers.asks import BatchApi
+    from synth.teachers.sdk import SdkApi
+
+
+Asked: TypeAlias = tuple[JournaledThoughts, Mapping[str, Any], str]
+"""The thoughts, what the manifest says of them, and a remark for the report."""
 
 
 @dataclass
@@ -37,6 +46,7 @@ class ModelRun:
     Attributes:
         settings: of the run.
         source: what is read.
+        api: the teacher.
         shop: what all turns share.
         journal: everything that was said.
         writer: the same journal where it can be added to; None in a run that asks nobody.
@@ -46,6 +56,7 @@ class ModelRun:
 
     settings: AugmentSettings
     source: Source
+    api: SdkApi
     shop: Workshop
     journal: JournalReader
     writer: Journal | None
@@ -82,7 +93,7 @@ class ModelRun:
             shop = Workshop(
                 api, settings.model, settings.checks, fingerprint(settings.checks), journal, settings.keep.retry_failed
             )
-            yield cls(settings, source, shop, journal, writer, ledger, price)
+            yield cls(settings, source, api, shop, journal, writer, ledger, price)
 
     def plan(self) -> Plan:
         """The turns of the run."""
@@ -113,7 +124,43 @@ class ModelRun:
         spent = dollars(self.ledger.total)
         with RunProgress(keep.progress, plan.turns, budget_usd=money.budget_usd, spent_usd=spent) as progress:
             self.progress = progress
-            asyncio.run(self._ask(plan, progress))
+            ask = self._ask_in_batches if self.settings.batches.batch else self._ask
+            asyncio.run(ask(plan, progress))
+
+    def cancel(self) -> int:
+        """Cancel the journal's open batches, keep what they did; returns how many there were.
+
+        Raises:
+            RunStopped: if the vendor cannot be asked.
+        """
+        total = sum(len(batch["keys"]) for batch in self.journal.open_batches())
+        with RunProgress(self.settings.keep.progress, total, spent_usd=dollars(self.ledger.total)) as progress:
+            return asyncio.run(self._cancel(progress))
+
+    async def _cancel(self, progress: RunProgress) -> int:
+        batches = self._batches()
+        try:
+            return await self._batch_run(batches, progress).cancel()
+        finally:
+            await batches.close()
+
+    def _batches(self) -> BatchApi:
+        api = self.api
+        return make_batches(api.name, api, api.access.sent_key, api.access.base_url)
+
+    def _batch_run(self, batches: BatchApi, progress: RunProgress) -> BatchRun:
+        assert self.writer is not None
+        most = self.settings.model.max_tokens
+        return BatchRun(batches, self.writer, self.ledger, self.price, most, self.settings.batches, progress)
+
+    async def _ask_in_batches(self, plan: Plan, progress: RunProgress) -> None:
+        assert self.writer is not None
+        batches = self._batches()
+        try:
+            rounds = Rounds(lambda: self.rows(plan), self.writer, progress)
+            await rounds.ask(self._batch_run(batches, progress))
+        finally:
+            await batches.close()
 
     async def _ask(self, plan: Plan, progress: RunProgress) -> None:
         pace = self.settings.pace
@@ -125,6 +172,16 @@ class ModelRun:
             await ask_online(self.rows(plan), asker, progress, pace.concurrency)
         finally:
             await self.shop.api.close()
+
+    def remark(self) -> str:
+        """The price that was counted with, and what seeing the future means."""
+        price = f"Prices: {self.price.about()}."
+        if self.settings.model.per == "turn":
+            return f"The teacher saw nothing that comes after a turn. {price}"
+        return (
+            "The teacher saw each trajectory whole, so a thought may be steered by what came of its step in ways that "
+            f"the checks do not see. {price}"
+        )
 
     def named(self) -> dict[str, Any]:
         """What the manifest says of the teacher; neither host nor anything that does not bear on its thoughts."""
@@ -141,8 +198,8 @@ class ModelRun:
 
 
 @contextmanager
-def asked_thoughts(settings: AugmentSettings, source: Source) -> Iterator[tuple[JournaledThoughts, Mapping[str, Any]]]:
-    """Ask, then give what the journal holds: the thoughts, and what the manifest says of them.
+def asked_thoughts(settings: AugmentSettings, source: Source) -> Iterator[Asked]:
+    """Ask, then give what the journal holds.
 
     Raises:
         RunStopped: if turns are missing and a partial output is not accepted.
@@ -156,4 +213,4 @@ def asked_thoughts(settings: AugmentSettings, source: Source) -> Iterator[tuple[
                 raise
             say(f"{stopped}; writing {settings.out} with what there is")
             named["decided"] = run.journal.turns
-        yield JournaledThoughts(run.shop), named
+        yield JournaledThoughts(run.shop), named, run.remark()

@@ -92,8 +92,21 @@ def pilot(settings: AugmentSettings) -> list[str]:
     ]
     if facts["turns_asked"]:
         whole = facts["usd"] / facts["turns_asked"] * facts["turns_total"]
+        if not run.price.known:
+            lines.append(run.price.about())
         lines.append(f"the whole set would cost about ${whole:,.2f}; run again without --limit to go on from here")
     return [*lines, str(page)]
+
+
+def cancel_batches(settings: AugmentSettings) -> list[str]:
+    """Cancel the open batches of a run's journal and keep what they did."""
+    with ModelRun.open(settings, Source.open(settings)) as run:
+        before = run.journal.replies
+        count = run.cancel()
+        return [
+            f"{count:,} batches cancelled; {run.journal.replies - before:,} answers that they had given are kept in "
+            f"{settings.journal}; ${dollars(run.ledger.total):,.4f} spent"
+        ]
 
 
 def _found(run: ModelRun, plan: Plan) -> tuple[PilotFacts, list[PilotCase]]:

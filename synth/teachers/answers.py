@@ -6,30 +6,26 @@ import re
 
 from curate.env import name_words, tool_kind
 from synth.names import tool_words
-from synth.replies import questions, refuses, reports_done, seeks_yes, sentences, without_courtesies
-from synth.story import Story, Tool, content_words, forbids
-from synth.teachers.findings import cited, learnt
+from synth.replies import questions, refuses, reports_done, seeks_yes, without_courtesies
+from synth.story import Story, Tool
+from synth.teachers.findings import cited
 from synth.teachers.missing import missing
-from synth.teachers.reasons import asked_for, failed_before
-from synth.wording import Voice, quote, sentence
-
-POLICY_QUOTE = 110
-"""Longest quotation of a system message's sentence."""
-MIN_SHARED = 4
-"""Content words that a refusal and a sentence of the policy must share before one is the other's ground."""
+from synth.teachers.reasons import asked_for, latest
+from synth.teachers.refusals import refusal
+from synth.wording import Voice, sentence
 
 REFUSED_EARLY = 160
 """Characters in which a refusal shows itself; a later "only" or "cannot" is a remark."""
 REPORTED_EARLY = 300
 """Characters in which a report of something done, or a softer refusal, shows itself."""
-MIN_COVERED = 0.4
-"""Share of the policy sentence's content words that the refusal must take up."""
 _OPEN = re.compile(r"\b(?:provide|specify|is (?:it|this) an?)\b", re.IGNORECASE)
 """A question that wants more than a yes."""
 _AGREED = re.compile(r"\b(?:yes|proceed|go ahead|confirm|agree|do it)", re.IGNORECASE)
 _HANDS_OVER = re.compile(
     r"\b(?:transfer|connect|hand)\w* you (?:over |through )?(?:to|with)\b|\bto a (?:human|colleague)\b", re.IGNORECASE
 )
+_GOES_ON = re.compile(r"\b(?:do that|go ahead|proceed)\?$", re.IGNORECASE)
+"""A question about what was said just before it."""
 _WHETHER = re.compile(r"\b(?:which|prefer|rather|would you like)\b", re.IGNORECASE)
 """A question that leaves a choice."""
 
@@ -46,13 +42,13 @@ def answer_thought(text: str, story: Story, tools: dict[str, Tool], voice: Voice
     if _wrote(story) and reports_done(body[:REPORTED_EARLY]):
         parts = _report(body, story, voice)
     elif refuses(body[:REFUSED_EARLY]) and not any("confirm" in part for part in asking):
-        parts = _refusal(body, story, voice)
+        parts = refusal(body, story, voice)
     elif seeks_yes(asking) and not any(_OPEN.search(part) for part in asking):
         parts = _before_change(body, " ".join(asking), story, tools, voice)
-    elif asking and (lacking := missing(" ".join(asking), story, tools, voice)):
-        parts = [asked_for(story, voice), lacking]
+    elif asking and not _change_failed(story) and (lacking := missing(" ".join(asking), story, tools, voice)):
+        parts = [latest(body, story, voice) if _failed(story) else asked_for(story, voice), lacking]
     elif refuses(body[:REPORTED_EARLY]):
-        parts = _refusal(body, story, voice)
+        parts = refusal(body, story, voice)
     elif asking:
         parts = _choice(body, " ".join(asking), story, voice)
     else:
@@ -72,12 +68,14 @@ def _wrote(story: Story) -> bool:
     return last is not None and last.kind == "write" and not last.failed
 
 
-def _latest(body: str, story: Story, voice: Voice) -> str:
-    """A clause on the last call of this turn, whether it failed or gave something that the reply may rest on."""
-    last = story.last_step
-    if last is None:
-        return ""
-    return failed_before(last, voice) if last.failed else learnt(last, story, voice, body)
+def _failed(story: Story) -> bool:
+    """Whether the last call of this turn failed."""
+    return story.last_step is not None and story.last_step.failed
+
+
+def _change_failed(story: Story) -> bool:
+    """Whether the last call failed to change something: what is asked then is how to go on."""
+    return story.last_step is not None and story.last_step.failed and story.last_step.kind == "write"
 
 
 def _closing(story: Story, voice: Voice) -> str:
@@ -113,13 +111,13 @@ def _closing(story: Story, voice: Voice) -> str:
 def _before_change(body: str, asking: str, story: Story, tools: dict[str, Tool], voice: Voice) -> list[str]:
     deed = _likely_write(asking, story, tools)
     what = f"I {deed}" if deed else "I change anything"
-    if _HANDS_OVER.search(asking) or (asking.endswith("do that?") and _HANDS_OVER.search(body)):
+    if _HANDS_OVER.search(asking) or (_GOES_ON.search(asking) and _HANDS_OVER.search(body)):
         must = voice.pick(
             ("whether this goes to a human is the user's decision, so I ask",
              "I offer a human and wait for the user's word",
              "I ask whether the user wants to be transferred")
         )  # fmt: skip
-    elif story.last_step is not None and story.last_step.failed:
+    elif _failed(story):
         must = voice.pick(_ANOTHER_WAY)
     elif story.user is not None and _AGREED.search(story.user.text):
         must = voice.pick(
@@ -141,7 +139,7 @@ def _before_change(body: str, asking: str, story: Story, tools: dict[str, Tool],
              f"I put the details to the user before {what}",
              f"it is the user's decision, so I stop and ask before {what}")
         )  # fmt: skip
-    context = _latest(body, story, voice) or asked_for(story, voice)
+    context = latest(body, story, voice) or asked_for(story, voice)
     facts = cited(body, context, story.last_step, story, voice)
     return [context, facts, must]
 
@@ -170,64 +168,19 @@ def _likely_write(body: str, story: Story, tools: dict[str, Tool]) -> str:
     return tool_words(best[0][1]).action
 
 
-def _refusal(body: str, story: Story, voice: Voice) -> list[str]:
-    context = _latest(body, story, voice)
-    refusing = " ".join(part for part in sentences(body) if refuses(part))
-    stems = content_words(refusing)
-    shared = [(len(stems & words), words, line) for line, words in story.policy]
-    count, words, line = max(shared, key=lambda entry: entry[0], default=(0, frozenset[str](), ""))
-    says = quote(line, POLICY_QUOTE)
-    if count >= MIN_SHARED and count >= MIN_COVERED * len(words) and forbids(says):
-        rule = voice.pick(
-            (
-                f"my instructions say {says}",
-                f"the rule I have to follow is {says}",
-                f"there is a rule for this: {says}",
-                f"I am bound by {says}",
-            )
-        )
-        end = voice.pick(("so I have to tell the user where the limit is", "that leaves no room for a plain yes",
-                          "I explain this openly", "I had better say so and name what is left"))  # fmt: skip
-        return [
-            context or asked_for(story, voice),
-            f"{rule}; {end}" if voice.number(2) else rule,
-        ]
-    end = voice.pick(_SAID_BEFORE if _refused_before(stems, story) else _CANNOT)
-    context = context or asked_for(story, voice)
-    return [context, cited(body, context, story.last_step, story, voice), end]
-
-
-def _refused_before(stems: frozenset[str], story: Story) -> bool:
-    """Whether my last message refused the same, and no call has been made since."""
-    before = " ".join(part for part in sentences(story.asked) if refuses(part))
-    return not story.turn_steps and len(stems & content_words(before)) >= MIN_SHARED
-
-
-_SAID_BEFORE = (
-    "I have refused this before, and no call since has changed that",
-    "my answer stays what it was, as I have learnt nothing new since I gave it",
-    "I said before that I cannot do this, and I have no reason to say anything else now",
-)
-_CANNOT = (
-    "I should be open about what does not work and say what is left",
-    "the honest answer is that this does not work as asked",
-    "I must not promise more than I can do here",
-    "it is better to say plainly what I cannot do than to keep the user waiting",
-)
-"""How a refusal without a rule ends: one given before, and a new one."""
-
-
 def _choice(body: str, asking: str, story: Story, voice: Voice) -> list[str]:
-    context = _latest(body, story, voice) or asked_for(story, voice)
+    context = latest(body, story, voice) or asked_for(story, voice)
     facts = cited(body, context, story.last_step, story, voice)
-    options = _CHOOSES if _WHETHER.search(asking) else _TELLS_AND_ASKS if facts else _ASKS
+    options: tuple[str, ...] = _CHOOSES if _WHETHER.search(asking) else _TELLS_AND_ASKS if facts else _ASKS
+    if re.search(r"\breason\b", asking) and not story.index.mentioned("user", "reason"):
+        options = _ASKS_REASON
     return [context, facts, voice.pick(options)]
 
 
 def _report(body: str, story: Story, voice: Voice) -> list[str]:
-    latest = _latest(body, story, voice)
+    given = latest(body, story, voice)
     asked = "" if _wrote(story) and not _wanted(story) else asked_for(story, voice)
-    facts, last = cited(body, latest, story.last_step, story, voice), story.last_step
+    facts, last = cited(body, given, story.last_step, story, voice), story.last_step
     order = voice.number(3)
     options: tuple[str, ...]
     if last is not None and last.failed:
@@ -235,12 +188,12 @@ def _report(body: str, story: Story, voice: Voice) -> list[str]:
     elif _wrote(story) and reports_done(body):
         options = _AFTER_CHANGE
     else:
-        told = facts and not (order == 0 and latest)
-        options = _WITH_FACTS if told else _NOW_ANSWER if latest else _AT_ONCE
+        told = facts and not (order == 0 and given)
+        options = _WITH_FACTS if told else _NOW_ANSWER if given else _AT_ONCE
     end = voice.pick(options)
-    if order == 0 and latest:
-        return [asked, latest, end]
-    return [latest or asked, facts, end] if order == 1 else [asked, latest, facts, end]
+    if order == 0 and given:
+        return [asked, given, end]
+    return [given or asked, facts, end] if order == 1 else [asked, given, facts, end]
 
 
 def _wanted(story: Story) -> bool:
@@ -259,6 +212,10 @@ _TELLS_AND_ASKS = (
     "I tell the user what I found and ask how to go on",
     "the user should know this before anything else is done, so I share it and ask",
     "how to go on from there is for the user to say",
+)
+_ASKS_REASON = (
+    "the reason has to come from the user, so I ask for it",
+    "only the user knows the reason, so I have to ask",
 )
 _ASKS = (
     "I need the user's answer to go on",

@@ -108,7 +108,7 @@ def _listing(step: Step, entries: int, voice: Voice) -> str:
 
 def pick_facts(step: Step, story: Story, reply: str = "", limit: int = 2) -> list[str]:
     """The facts of a JSON result that matter here: its status, what user or reply speak of, how long its lists are."""
-    value, reply = step.value, reply.lower() if _replied_on(step, reply, story) else ""
+    value, reply = step.value, reply.lower() if reply and _replied_on(step, reply, story) else ""
     if not isinstance(value, dict):
         return []
     scored: list[tuple[int, str]] = []

@@ -49,6 +49,8 @@ def after_failure(
         return _figure(traces, voice)
     if kind == "read":
         thing = _thing(name, arguments)
+        if tool_words(name).verb == "find":
+            return voice.pick((f"I look for {thing} in another way", f"I try to find {thing} in another way"))
         return voice.pick((f"I look at {thing}", f"I turn to {thing}", f"I check {thing}"))
     deed = deed_of(name, arguments)
     return voice.pick((f"I go on to {deed}", f"my next step is to {deed}", f"I {deed} now"))

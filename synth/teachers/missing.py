@@ -52,7 +52,10 @@ def _wanted(asking: str, story: Story, tools: dict[str, Tool]) -> dict[str, str]
     known = {field for step in story.steps for field in step.arguments}
     known |= {field for step in story.steps if isinstance(step.value, dict) for field in step.value}
     readers, writers = dict[str, str](), dict[str, str]()
+    called = {step.name for step in story.steps if not step.failed}
     for name, tool in tools.items():
+        if tool.any_of and name in called:
+            continue  # one way was enough
         fields = [
             words
             for field, words in tool.fields

@@ -10,7 +10,7 @@ from synth.names import field_words, listed, tool_words
 from synth.replies import questions, seeks_yes, sentences, without_courtesies
 from synth.requests import QUOTED, Request, without_they
 from synth.story import Step, Story
-from synth.teachers.findings import failure_text
+from synth.teachers.findings import failure_text, learnt
 from synth.value_forms import facts_in, leaves
 from synth.wording import Voice, quote, shown
 
@@ -19,7 +19,7 @@ _HUMAN = re.compile(
     r"|(?:speak|talk) (?:to|with) (?:a |some)?(?:person|one|body|someone|somebody))\b",
     re.IGNORECASE,
 )
-SHORT_ANSWER = 42
+SHORT_ANSWER = 60
 """Characters of a quotation that may be no more than the answer to a question."""
 _WISHES = re.compile(r"\b(?:want|like|need|prefer|please|rather|cancel|change|return)\b", re.IGNORECASE)
 _NOT = re.compile(r"\b(?:not|no|never|without)\b|n't\b", re.IGNORECASE)
@@ -102,7 +102,7 @@ def asked_for(story: Story, voice: Voice) -> str:
         return _clause(_ASKING, Request("says", quote(heard)), voice) if len(heard) > 3 else ""
     # What has been done since the user asked may have met the request.
     old = story.request_age > 0 or story.wrote
-    yes = story.user is not None and story.user.yes
+    yes = story.user is not None and story.user.yes and seeks_yes(questions(without_courtesies(story.asked)))
     if old and not (story.wrote or yes) and said is not None and not _answers(said, story):
         return _clause(_ASKING, said, voice)
     first = _OPENING if story.first_request else _ASKING
@@ -181,6 +181,14 @@ def failed_before(step: Step, voice: Voice) -> str:
             f"I could not {action}; the error says {error}",
         )
     )
+
+
+def latest(body: str, story: Story, voice: Voice) -> str:
+    """A clause on the last call of this turn, whether it failed or gave something that the reply may rest on."""
+    last = story.last_step
+    if last is None:
+        return ""
+    return failed_before(last, voice) if last.failed else learnt(last, story, voice, body)
 
 
 def changed_since(old: dict[str, Any], new: dict[str, Any], voice: Voice) -> str:

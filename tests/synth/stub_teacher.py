@@ -213,6 +213,7 @@ class Connection(asyncio.Protocol):
         self._server = server
         self._data = b""
         self._transport: Any = None
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
@@ -246,7 +247,9 @@ class Connection(asyncio.Protocol):
             if path in ONLINE and method == "POST":
                 self._online(path, body)
             else:
-                asyncio.ensure_future(self._offline(method, path, query, headers, body))
+                task = asyncio.ensure_future(self._offline(method, path, query, headers, body))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
         else:
             self._send(FAULTS["401"](path != "/v1/messages"))
 

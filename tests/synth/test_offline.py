@@ -233,6 +233,42 @@ def test_a_question_says_what_is_missing_and_what_for(message, trajectory) -> No
     assert "order id" in text and "order details" in text
 
 
+def test_fields_of_which_one_is_enough_are_asked_for(message, trajectory) -> None:
+    parameters = {"type": "object", "properties": {"email": {"type": "string"}, "postcode": {"type": "string"}}}
+    text = thought(
+        trajectory,
+        message("user", "I would like to return a lamp."),
+        message("assistant", "May I have your email, or your postcode?"),
+        tools=[{"type": "function", "function": {"name": "find_customer", "parameters": parameters}}],
+    )
+    assert "email or postcode" in text and "customer" in text
+
+
+def test_a_fact_is_named_with_its_field_and_a_change_is_read_again(message, trajectory) -> None:
+    start = (
+        message("user", "I want to change the lamp in W123 to black."),
+        message("assistant", None, ("change_item", '{"order_id": "W123"}')),
+        message("tool", '{"order_id": "W123", "accepted": true}'),
+        message("assistant", None, ("get_order", '{"order_id": "W123"}')),
+    )
+    assert re.search(r"\bchange has|see the change", thought(trajectory, *start))
+    end = (message("tool", '{"order_id": "W123", "items": [{"price": 12.5}]}'), message("assistant", "It costs 12.5."))
+    assert "price 12.5" in thought(trajectory, *start, *end)
+
+
+def test_an_error_is_remembered_past_a_noted_thought(message, trajectory) -> None:
+    text = thought(
+        trajectory,
+        message("user", "I want to book HAT100."),
+        message("assistant", None, ("book_flight", '{"flight": "HAT100", "amount": 299}')),
+        message("tool", "Error: total price is 375"),
+        message("assistant", None, ("think", '{"thought": "The price was wrong."}')),
+        message("tool", ""),
+        message("assistant", None, ("book_flight", '{"flight": "HAT100", "amount": 375}')),
+    )
+    assert ("375" in text and "instead of 299" in text) or "not 299" in text or "299 by 375" in text
+
+
 @pytest.mark.parametrize(
     "user",
     [
@@ -257,3 +293,27 @@ def test_any_tool_set_and_no_user_at_all(message, trajectory) -> None:
     for name in ("<think>", "fs-read_file", "mcp__github__createIssue", "x", "", "getWeather", "数据", "list"):
         text = thought(trajectory, message("assistant", None, (name, '{"path": "/a/b.txt", "n": [1, {"k": null}]}')))
         assert len(text) >= 40 and not MARKUP.search(text)
+
+
+def test_what_is_found_already_is_not_said_to_be_missing(message, trajectory) -> None:
+    parameters = {"type": "object", "properties": {"email": {"type": "string"}, "postcode": {"type": "string"}}}
+    text = thought(
+        trajectory,
+        message("user", "My address is wrong. I am at mia@example.com."),
+        message("assistant", None, ("find_customer", '{"email": "mia@example.com"}')),
+        message("tool", '{"customer_id": "C-1"}'),
+        message("assistant", "Could you give me the new address, with postcode and city?"),
+        tools=[{"type": "function", "function": {"name": "find_customer", "parameters": parameters}}],
+    )
+    assert "find the customer" not in text
+
+
+def test_a_noted_thought_is_no_calculation(message, trajectory) -> None:
+    text = thought(
+        trajectory,
+        message("user", "I want to know where O-1 is."),
+        message("assistant", None, ("think", '{"thought": "What was it?"}')),
+        message("tool", "Noted."),
+        message("assistant", None, ("get_order", '{"order_id": "O-1"}')),
+    )
+    assert "Noted" not in text

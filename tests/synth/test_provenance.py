@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from synth.provenance import Trace, ValueIndex
-from synth.value_forms import facts_in
+from synth.replies import sentences
+from synth.value_forms import all_facts, facts_in
 
 
 @pytest.fixture
@@ -142,3 +146,35 @@ def test_a_huge_result_is_bounded() -> None:
     index.add_result(1, "deep", "[" * 100_000)
     assert time.process_time() - start < 5.0
     assert traced(index, "id", "row_5").source.kind in ("result", "nothing")
+
+
+def test_the_field_of_a_fact_in_one_result(index: ValueIndex) -> None:
+    index.add_result(
+        11, "search", json.dumps([{"flight": "HAT41", "prices": {"economy": 123}, "I-7": {"size": "12 l"}}])
+    )
+    assert index.field_of("HAT41", 11) == "flight"
+    assert index.field_of("123", 11) == "economy prices"
+    assert index.field_of("12 l", 11) == "size"
+    assert index.field_of("12.5", 5) == "price"
+    assert index.field_of("acc_99", 9) == ""
+    assert index.field_of("HAT41", 5) == ""
+
+
+def test_equal_results_of_two_trajectories_keep_their_places_apart() -> None:
+    text = json.dumps({"order_id": "#W1", "items": [{"item_id": "777"}]})
+    for at in (3, 8):
+        index = ValueIndex()
+        index.add_result(at, f"get_{at}", text)
+        source = traced(index, "item_id", "777").source
+        assert (source.message_index, source.tool, source.path) == (at, f"get_{at}", ("items", 0, "item_id"))
+
+
+@given(st.text(alphabet="aB9#-_.:@ ,\n", max_size=60))
+def test_facts_are_those_of_the_plain_pattern(text: str) -> None:
+    assert all_facts(text) == re.findall(r"#?\b(?:[A-Z]{1,6}-)?\w*\d\w*(?:[-.:@]\w+)*", text)
+
+
+@pytest.mark.parametrize("text", ["1" * 1_000_000, "a1-" * 300_000, "_" * 1_000_000, "1," * 500_000])
+def test_a_hostile_text_is_read_in_linear_time(text: str) -> None:
+    assert len(facts_in(text)) <= 2
+    assert len(sentences(f"{text}. \n" + " \n" * 100_000)) == 1

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
-import pytest
+import re
 
-from synth.replies import asks_go_ahead, questions, refuses, reports_done, seeks_yes, without_courtesies
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from synth.replies import asks_go_ahead, questions, refuses, reports_done, seeks_yes, sentences, without_courtesies
 from synth.requests import read_user
 
 
@@ -115,6 +119,10 @@ def test_a_thank_you_that_asks_for_nothing(text: str, thanks: bool) -> None:
 
 def test_a_question_that_a_yes_answers() -> None:
     assert seeks_yes(["Shall I proceed?"]) and seeks_yes(["Please confirm."])
+    assert seeks_yes(["Please confirm if you would like to proceed."])
+    for inquiry in ("Could you confirm the order ID?", "Please confirm if the lamp is in this order.",
+                    "Could you confirm the city you are interested in?"):  # fmt: skip
+        assert not seeks_yes([inquiry]), inquiry
     assert not seeks_yes(["Which one shall I proceed with?"]) and not seeks_yes(["What is your user id?"])
 
 
@@ -135,3 +143,22 @@ def test_what_a_reply_does() -> None:
     assert without_courtesies(text) == "Your order has been cancelled."
     assert reports_done(text) and not refuses(text)
     assert refuses("Unfortunately, that is not possible.")
+
+
+def test_sentences_end_at_marks_and_line_breaks() -> None:
+    assert sentences("One. Two!  Three?\n\nFour 5.5\n- five \n six") == [
+        "One.", "Two!", "Three?", "Four 5.5", "- five ", " six"]  # fmt: skip
+
+
+@given(st.text(alphabet=" .!?\n\ta5", max_size=40))
+def test_sentences_are_split_as_the_plain_rule_does(text: str) -> None:
+    assert sentences(text) == [part for part in re.split(r"(?<=[.!?])\s+|\n+", text) if part.strip()]
+
+
+def test_an_answer_of_few_words_is_no_request() -> None:
+    assert read_user("I don't have the order number.").request is None
+
+
+def test_a_request_is_not_cut_inside_an_order_number() -> None:
+    request = read_user("I want the lamp from order no. W123 back.").request
+    assert request is None or not request.phrase.endswith(" no")

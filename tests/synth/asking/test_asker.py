@@ -131,7 +131,7 @@ def test_a_refusal_of_all_stops_the_run_and_keeps_what_was_on_its_way(tmp_path: 
 
     api = FakeApi(answer)
     bench = Bench(tmp_path / "j", api)
-    with pytest.raises(RunStopped, match=f"{code}.*no more.*kept"):
+    with pytest.raises(RunStopped, match=rf"{code}.*no more.*kept"):
         bench.run([ask(n) for n in range(1, 60)])
     records = journaled(tmp_path / "j")
     assert len(api.sent) == sum(r["t"] == "sent" for r in records) == sum(r["t"] == "reply" for r in records) < 20

@@ -19,18 +19,11 @@ from typing import Any
 import pytest
 
 from curate.folder import DatasetFolder
+from tests.synth.asking.conftest import PRICES
 from tests.synth.stub_teacher import Stub
 
 COMMAND = [sys.executable, "-m", "synth.augment"]
 CONCURRENCY = 16
-PRICES = """
-looked_up: 2026-11-24
-providers:
-  openai:
-    batch: 0.5
-    models:
-      stub-1: {input: 1.0, output: 4.0, source: test}
-"""
 FAULTS = [
     {"fault": "429_ms", "p": 0.02, "seed": 1},
     {"fault": "500", "p": 0.02, "seed": 2},
@@ -42,35 +35,6 @@ FAULTS = [
     {"fault": "cut_off", "p": 0.02, "seed": 8},
     {"fault": "529", "p": 0.005, "seed": 9},
 ]
-
-
-@pytest.fixture
-def orders(write_curated, message, trajectory) -> Any:
-    """A curated folder of so many trajectories with five turns for a teacher each."""
-
-    def make(count: int) -> Path:
-        return write_curated([_order(message, trajectory, at) for at in range(count)], "orders")
-
-    return make
-
-
-def _order(message: Any, trajectory: Any, at: int) -> Any:
-    order = f"W{70_000 + at}"
-    return trajectory(
-        message("user", f"Please tell me what became of my order {order}, it was a lamp."),
-        message("assistant", None, ("get_order", json.dumps({"order_id": order}))),
-        message("tool", json.dumps({"order_id": order, "status": "pending", "item": f"lamp {at}"})),
-        message("assistant", None, ("get_item", json.dumps({"item": f"lamp {at}"}))),
-        message("tool", '{"in_stock": true}'),
-        message("assistant", "It is pending and in stock. Shall it be sent to the address that we have?"),
-        message("user", "Yes, do."),
-        message("assistant", None, ("confirm_order", json.dumps({"order_id": order}))),
-        message("tool", '{"confirmed": true}'),
-        message("assistant", "It is on its way now."),
-        trajectory_id=f"{at:032x}",
-        task_id=str(at),
-        task_group=str(at),
-    )
 
 
 class Run:

@@ -69,7 +69,7 @@ def test_it_gives_up_when_nothing_succeeds() -> None:
     clock.now += 59
     pacer.failed(Reply("again", "server_error"), clock.now)
     clock.now += 2
-    with pytest.raises(TeacherDown, match="61 s.*server_error"):
+    with pytest.raises(TeacherDown, match=r"61 s.*server_error"):
         pacer.failed(Reply("again", "server_error"), clock.now)
 
 
