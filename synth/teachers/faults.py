@@ -40,11 +40,14 @@ _TOO_LONG = (
     "input is too long",
     "too many tokens",
 )
-_NOT_SENT = frozenset({"ConnectError", "ClientConnectorError", "ProxyError", "UnsupportedProtocol"})
-_LOST = frozenset({"ClientPayloadError", "ServerDisconnectedError", "ClientOSError", "NetworkError", "ProtocolError"})
+_NOT_OPENED = frozenset({"ClientConnectorError"})
+_BROKEN = frozenset({"ClientPayloadError", "ServerDisconnectedError", "ClientOSError"})
+_NOT_SENT = frozenset({"ConnectError", "ProxyError", "UnsupportedProtocol"})
+_LOST = frozenset({"NetworkError", "ProtocolError"})
 _LATE = frozenset({"TimeoutError", "TimeoutException", "APITimeoutError"})
 """Names of exception classes of httpx2, aiohttp and the SDKs. Of one failure several speak, and the aiohttp transport
-calls a connection that the server closed a timeout, so the innermost causes count first, in this order."""
+calls a connection that the server closed a timeout, and one that it reset a failure to connect, so aiohttp's own count
+first, in this order."""
 
 
 def status_reply(status: int, body: Any, headers: Mapping[str, str], hider: Hider) -> Reply:
@@ -106,9 +109,9 @@ def exception_reply(error: BaseException, hider: Hider) -> Reply:
     """The reply for a request that got no answer, by what the transport raised."""
     names = {cls.__name__ for cause in _causes(error) for cls in type(cause).__mro__}
     billed: Billed = "unknown"
-    if names & _NOT_SENT:
+    if names & _NOT_OPENED or (names & _NOT_SENT and not names & _BROKEN):
         code, billed = "connection", "nothing"
-    elif names & _LOST:
+    elif names & (_BROKEN | _LOST):
         code = "connection_lost"
     elif names & _LATE:
         code = "timeout"
