@@ -244,7 +244,7 @@ class BatchRun:
     async def _refused(self, pack: Pack, batch: OpenBatch, reply: Reply) -> None:
         """The vendor did not take a batch."""
         self._refusals += 1
-        if reply.kind == "item" and reply.code != "not_found" and self._refusals < REFUSALS:
+        if reply.kind == "item" and self._refusals < REFUSALS:
             if len(pack.asks) == 1:
                 await self._fetcher.note(batch, {pack.asks[0].key: reply})
                 await self._end(batch, "ended")

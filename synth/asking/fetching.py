@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 GROUP = 256
 """Answers that become durable together."""
 TRIES = 5
+GONE = frozenset({"not_found", "results_gone"})
 
 
 @dataclass
@@ -102,10 +103,10 @@ class Fetcher:
                     self._charge(batch, "broken_lines", error.count * batch.most)
                     break
             except BatchError as error:
-                if error.reply.kind == "item" and attempt >= TRIES:
+                if error.reply.code in GONE and attempt >= TRIES:
                     self._charge(batch, "results_gone", None)
                     break
-                if error.reply.kind == "run" or attempt >= TRIES:
+                if (error.reply.kind == "run" and error.reply.code not in GONE) or attempt >= TRIES:
                     raise RunStopped(
                         f"the results of a batch cannot be read: {error}; run the same command again"
                     ) from None

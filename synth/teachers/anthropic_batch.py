@@ -3,73 +3,75 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 
 from synth.teachers.asks import Ask, BatchError, BatchState, Reply
-from synth.teachers.batching import (
-    SEARCH_SLACK_S,
-    BrokenLines,
-    Parser,
-    Results,
-    batch_error,
-    error_reply,
-    json_bytes,
-    json_lines,
-)
+from synth.teachers.batching import PAGE, SEARCH_SLACK_S, UPLOAD_S, BrokenLines, Results, batch_error, json_lines
+from synth.teachers.faults import status_reply
+from synth.teachers.sdk import encoded
 
 if TYPE_CHECKING:
+    from anthropic import AsyncAnthropic
     from anthropic.types.messages import MessageBatch
 
-PAGE = 100
+    from synth.teachers.sdk import SdkApi
+
+SEARCH_S = 30.0
+"""Between two looks at a batch that may be the one that is searched for."""
+_STATUS = {
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "billing_error": 402,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "request_too_large": 413,
+    "rate_limit_error": 429,
+    "api_error": 500,
+    "timeout_error": 504,
+    "overloaded_error": 529,
+}
+"""Status of a single answer that ends with such an error."""
+
+Result = TypeVar("Result")
 
 
 class AnthropicBatches:
     """Fulfils `BatchApi`.
 
     Args:
-        parser: reads a message.
-        key: of the account; goes nowhere but into the requests.
-        base_url: another server than Anthropic's.
-        timeout_s: of one request to the API; a creation with 256 MB is one.
+        api: reaches the server and reads its answers.
         search_s: between two looks at a batch that may be the one that is searched for.
     """
 
     max_asks = 100_000
     max_bytes = 256_000_000
 
-    def __init__(
-        self,
-        parser: Parser,
-        key: str,
-        base_url: str | None = None,
-        timeout_s: float = 600.0,
-        search_s: float = 30.0,
-    ) -> None:
-        from anthropic import AsyncAnthropic
-
-        self._parser = parser
-        self._key = key
+    def __init__(self, api: SdkApi, search_s: float = SEARCH_S) -> None:
+        self._api = api
         self._search_s = search_s
-        base_url = None if base_url is None else base_url.rstrip("/").removesuffix("/v1")
-        self._client = AsyncAnthropic(api_key=key, base_url=base_url, max_retries=0, timeout=timeout_s)
+        self._client: AsyncAnthropic = api.make_client()
+        api.hider.guard_logs()
 
     def size(self, ask: Ask) -> int:
         """Bytes of its request, with the comma behind it."""
-        return len(json_bytes(_request(ask))) + 1
+        return len(encoded(_request(ask))) + 1
 
     async def create(self, asks: Sequence[Ask], tag: str) -> str:
         """Submit the asks, once; the API has no place for the tag. Raises `BatchError`."""
-        requests: Any = [_request(ask) for ask in asks]
-        try:
-            batch = await self._client.messages.batches.create(requests=requests)
-            return str(batch.id)
-        except Exception as error:
-            raise batch_error(error, self._key) from None
+        import httpx2
+
+        making = self._client.post(
+            "/v1/messages/batches",
+            cast_to=httpx2.Response,
+            content=encoded({"requests": [_request(ask) for ask in asks]}),
+            options={"headers": {"content-type": "application/json"}},
+        )
+        return await self._timed(_id(making), UPLOAD_S)
 
     async def find(
         self, tag: str, keys: frozenset[str], since: float, known: frozenset[str] = frozenset()
@@ -81,16 +83,7 @@ class AnthropicBatches:
         Raises:
             BatchError: if the API cannot be asked.
         """
-        candidates = []
-        try:
-            async for batch in self._client.messages.batches.list(limit=PAGE):
-                if batch.created_at.timestamp() < since - SEARCH_SLACK_S:  # they come newest first
-                    break
-                if _total(batch) == len(keys) and batch.id not in known:
-                    candidates.append(batch.id)
-        except Exception as error:
-            raise batch_error(error, self._key) from None
-        for batch_id in candidates:
+        for batch_id in await self._timed(self._candidates(len(keys), since, known), UPLOAD_S):
             while not (await self.state(batch_id)).ended:
                 await asyncio.sleep(self._search_s)
             if await self._is_of(batch_id, keys):
@@ -119,34 +112,34 @@ class AnthropicBatches:
             raise BatchError(Reply("item", "results_gone", billed="unknown", detail="results are kept for 29 days"))
         try:
             async with self._client.messages.batches.with_streaming_response.results(batch_id) as response:
-                async for line in json_lines(response.iter_bytes()):
+                async for line in json_lines(response.iter_bytes(), self._api.access.timeout_s):
                     if line is None:
                         broken += 1
                     else:
                         yield line["custom_id"], self._reply(line.get("result"))
         except Exception as error:
-            raise batch_error(error, self._key) from None
+            raise batch_error(error, self._api.hider) from None
         if broken:
             raise BrokenLines(broken)
 
     async def cancel(self, batch_id: str) -> None:
         """Stop it; one that has ended stays as it is. Raises `BatchError`."""
-        try:
-            await self._client.messages.batches.cancel(batch_id)
-        except Exception as error:
-            raise batch_error(error, self._key) from None
+        await self._timed(self._client.messages.batches.cancel(batch_id))
 
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
+        self._api.hider.unguard_logs()
 
-    async def _batch(self, batch_id: str) -> MessageBatch:
-        try:
-            batch = await self._client.messages.batches.retrieve(batch_id)
-            _total(batch)
-        except Exception as error:
-            raise batch_error(error, self._key) from None
-        return batch
+    async def _candidates(self, size: int, since: float, known: frozenset[str]) -> list[str]:
+        """Batches that may be the one, the newest first."""
+        candidates = []
+        async for batch in self._client.messages.batches.list(limit=PAGE):
+            if batch.created_at.timestamp() < since - SEARCH_SLACK_S:  # they come newest first
+                break
+            if _total(batch) == size and batch.id not in known:
+                candidates.append(batch.id)
+        return candidates
 
     async def _is_of(self, batch_id: str, keys: frozenset[str]) -> bool:
         """Whether an ended batch holds these asks and no others."""
@@ -158,24 +151,42 @@ class AnthropicBatches:
         except BrokenLines:
             return True
         except BatchError as error:
-            if error.reply.kind != "item":  # its results are not kept any more: it is none of ours that is open
+            if error.reply.kind != "item":  # if its results are gone, it is older than any batch that is open
                 raise
             return False
         return True
+
+    async def _batch(self, batch_id: str) -> MessageBatch:
+        batch = await self._timed(self._client.messages.batches.retrieve(batch_id))
+        if not isinstance(getattr(batch, "processing_status", None), str):
+            raise BatchError(Reply("again", "not_the_api", billed="unknown"))
+        return batch
+
+    async def _timed(self, operation: Awaitable[Result], seconds: float | None = None) -> Result:
+        try:
+            async with asyncio.timeout(seconds or self._api.access.timeout_s):
+                return await operation
+        except Exception as error:
+            raise batch_error(error, self._api.hider) from None
 
     def _reply(self, result: Any) -> Reply:
         result = result if isinstance(result, dict) else {}
         kind = str(result.get("type") or "no_result")
         if kind == "succeeded":
-            return self._parser.parse(result.get("message"))
+            return self._api.parse(result.get("message"))
         if kind != "errored":
-            return Reply("again", f"batch_{kind}", billed="nothing")
-        outer = result.get("error")
-        outer = outer if isinstance(outer, dict) else {}
+            return Reply("again", f"batch_{kind[:40]}", billed="nothing")
+        outer = result.get("error") if isinstance(result.get("error"), dict) else {}
         inner = outer["error"] if isinstance(outer.get("error"), dict) else outer
-        return error_reply(
-            str(inner.get("type") or "error"), str(inner.get("message") or ""), self._key, outer.get("request_id")
-        )
+        reply = status_reply(_STATUS.get(str(inner.get("type")), 400), {"error": inner}, {}, self._api.hider)
+        return replace(reply, request_id=self._api.hider.token(outer.get("request_id")))
+
+
+async def _id(making: Awaitable[Any]) -> str:
+    name = orjson.loads((await making).content)["id"]
+    if not isinstance(name, str):
+        raise TypeError("a batch's id is text")
+    return name
 
 
 def _total(batch: MessageBatch) -> int:
@@ -184,9 +195,4 @@ def _total(batch: MessageBatch) -> int:
 
 
 def _request(ask: Ask) -> dict[str, Any]:
-    request = {"custom_id": ask.key, "params": ask.body}
-    try:
-        orjson.dumps(request)
-    except TypeError:
-        request = json.loads(json_bytes(request))
-    return request
+    return {"custom_id": ask.key, "params": ask.body}

@@ -2,37 +2,30 @@
 
 from __future__ import annotations
 
-import json
+import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import orjson
 
 from synth.teachers.asks import BatchError, Reply
+from synth.teachers.faults import exception_reply, status_reply
 
 if TYPE_CHECKING:
-    from synth.teachers.asks import BatchApi, ReplyKind
+    from synth.teachers.asks import BatchApi
+    from synth.teachers.hiding import Hider
+    from synth.teachers.sdk import SdkApi
 
 SEARCH_SLACK_S = 900.0
 """How far the vendor's clock may be off from ours when a batch is searched for by its time."""
+UPLOAD_S = 1800.0
+"""Longest time that sending a batch may take."""
 MOST_LINE_BYTES = 16_000_000
-DETAIL_CHARS = 200
-MONEY = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_error", "billing_not_active"})
-"""Codes that say the account has no money, under whatever status."""
-_PASSING = frozenset(
-    {"rate_limit_error", "rate_limit_exceeded", "overloaded_error", "api_error", "timeout_error", "server_error"}
-)
-_KEYLESS = frozenset({"authentication_error", "permission_error", "invalid_api_key"})
+PAGE = 100
+"""Batches on one page of a list."""
 
 Results: TypeAlias = AsyncIterator[tuple[str, Reply]]
-
-
-class Parser(Protocol):
-    """The part of an `Api` that batches need."""
-
-    def parse(self, raw: Any) -> Reply:
-        """The reply in the decoded JSON body of an answer."""
-        ...
 
 
 class BrokenLines(BatchError):
@@ -47,109 +40,46 @@ class BrokenLines(BatchError):
         self.count = count
 
 
-def make_batches(teacher: str, parser: Parser, key: str, base_url: str | None = None) -> BatchApi:
-    """The batch API of a teacher.
-
-    Args:
-        teacher: "openai:MODEL" or "anthropic:MODEL".
-        parser: its `Api`.
-        key: of the account.
-        base_url: another server than the vendor's.
-    """
-    if teacher.partition(":")[0] == "anthropic":
+def make_batches(api: SdkApi) -> BatchApi:
+    """The batches of a teacher's vendor."""
+    if api.name.startswith("anthropic:"):
         from synth.teachers.anthropic_batch import AnthropicBatches
 
-        return AnthropicBatches(parser, key, base_url)
+        return AnthropicBatches(api)
     from synth.teachers.openai_batch import OpenAIBatches
 
-    return OpenAIBatches(parser, key, base_url)
+    return OpenAIBatches(api)
 
 
-def batch_error(error: Exception, key: str) -> BatchError:
-    """What an SDK raised, in the terms of a single ask; nothing of the key is in it.
+def batch_error(error: Exception, hider: Hider) -> BatchError:
+    """What an operation raised, in the terms of a single ask.
 
     `billed` is "nothing" where the server has refused, and "unknown" where it may have done what was asked.
     """
-    status = getattr(error, "status_code", None)
-    if not isinstance(status, int) or status < 400:  # no answer, or one that is not the API's
-        name = type(error).__name__
-        code = "timeout" if "Timeout" in name else "connection" if "Connection" in name else "not_the_api"
-        return BatchError(Reply("again", code, billed="unknown", detail=_short(name, key)))
-    code, message = _said(getattr(error, "body", None))
+    if isinstance(error, BatchError):
+        return error
     response = getattr(error, "response", None)
-    kind = _kind(status, code)
-    return BatchError(
-        Reply(
-            kind,
-            code if code in MONEY else {404: "not_found", 413: "too_large"}.get(status, code or f"http_{status}"),
-            billed="unknown" if status >= 500 or status == 408 else "nothing",
-            request_id=getattr(error, "request_id", None),
-            wait=_wait(getattr(response, "headers", {}).get("retry-after")),
-            detail=_short(message or f"status {status}", key),
-        )
-    )
+    status = getattr(response, "status_code", 200)
+    if response is None or status < 300:
+        reply = exception_reply(error, hider)
+        if isinstance(error, (AttributeError, TypeError, ValueError, KeyError)):  # an answer that is not the API's
+            reply = replace(reply, code="not_the_api")
+        return BatchError(reply)
+    reply = status_reply(status, {"error": getattr(error, "body", None)}, response.headers, hider)
+    lost = status >= 500 or status == 408
+    return BatchError(replace(reply, billed="unknown" if lost else "nothing"))
 
 
-def _kind(status: int, code: str) -> ReplyKind:
-    if code in MONEY or status in (401, 402, 403):
-        return "run"
-    return "again" if status in (408, 409, 429) or status >= 500 else "item"
-
-
-def error_reply(code: str, message: str, key: str, request_id: str | None = None) -> Reply:
-    """The reply of one ask in a batch that ended with an error; it costs nothing."""
-    kind: ReplyKind = "item"
-    if code in MONEY or code in _KEYLESS:
-        kind = "run"
-    elif code in _PASSING:
-        kind = "again"
-    return Reply(kind, code or "error", billed="nothing", request_id=request_id, detail=_short(message, key))
-
-
-def status_reply(status: int, body: Any, key: str, request_id: str | None = None) -> Reply:
-    """The reply of one ask in a batch whose answer had another status than 200."""
-    code, message = _said(body)
-    reply = error_reply(code or f"http_{status}", message or f"status {status}", key, request_id)
-    if reply.kind == "item" and (kind := _kind(status, code)) != "item":
-        return Reply(kind, reply.code, billed="nothing", request_id=request_id, detail=reply.detail)
-    return reply
-
-
-def _said(body: Any) -> tuple[str, str]:
-    """(code, message) in the body of an error."""
-    error = body.get("error", body) if isinstance(body, dict) else None
-    if not isinstance(error, dict):
-        return "", ""
-    return str(error.get("code") or error.get("type") or ""), str(error.get("message") or "")
-
-
-def _short(text: str, key: str) -> str:
-    text = " ".join(text[: 10 * DETAIL_CHARS].split())
-    return (text.replace(key, "[key]") if key else text)[:DETAIL_CHARS]
-
-
-def _wait(text: str | None) -> float | None:
-    try:
-        return max(0.0, float(text)) if text is not None else None
-    except ValueError:
-        return None
-
-
-def json_bytes(request: dict[str, Any]) -> bytes:
-    """A request as it is sent; a lone half of a surrogate pair, which is no text, becomes a question mark."""
-    try:
-        return orjson.dumps(request)
-    except TypeError:
-        return json.dumps(request, ensure_ascii=False).encode("utf-8", "replace")
-
-
-async def json_lines(chunks: AsyncIterable[bytes]) -> AsyncIterator[dict[str, Any] | None]:
+async def json_lines(chunks: AsyncIterable[bytes], timeout_s: float) -> AsyncIterator[dict[str, Any] | None]:
     """The objects in a body of JSON Lines as it arrives; None for a line that holds none.
 
     Lines end at line feeds alone: an answer may hold U+2028 and the like as they are.
+
+    Raises:
+        TimeoutError: if nothing comes for so many seconds.
     """
-    rest = b""
-    async for chunk in chunks:
+    rest, coming = b"", aiter(chunks)
+    while (chunk := await asyncio.wait_for(anext(coming, None), timeout_s)) is not None:
         *lines, rest = (rest + chunk).split(b"\n")
         for line in _objects(lines):
             yield line
@@ -163,7 +93,7 @@ def _objects(lines: Iterable[bytes]) -> Iterator[dict[str, Any] | None]:
     for line in lines:
         if line.strip():
             try:
-                value = json.loads(line)
-            except (ValueError, RecursionError):
+                value = orjson.loads(line)
+            except orjson.JSONDecodeError:
                 value = None
             yield value if isinstance(value, dict) and isinstance(value.get("custom_id"), str) else None

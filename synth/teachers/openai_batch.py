@@ -2,52 +2,47 @@
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Awaitable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from synth.teachers.asks import Ask, BatchError, BatchState, Reply
-from synth.teachers.batching import (
-    SEARCH_SLACK_S,
-    BrokenLines,
-    Parser,
-    Results,
-    batch_error,
-    error_reply,
-    json_bytes,
-    json_lines,
-    status_reply,
-)
+from synth.teachers.batching import PAGE, SEARCH_SLACK_S, UPLOAD_S, BrokenLines, Results, batch_error, json_lines
+from synth.teachers.faults import status_reply
+from synth.teachers.sdk import encoded
 
 if TYPE_CHECKING:
+    from openai import AsyncOpenAI
     from openai.types import Batch
+
+    from synth.teachers.sdk import SdkApi
 
 ENDPOINT: Literal["/v1/chat/completions"] = "/v1/chat/completions"
 ENDED = frozenset({"failed", "completed", "expired", "cancelled"})
 TAG = "cacherl_batch"
 """Name in the batch's metadata under which its tag stands."""
-PAGE = 100
+_STATUS = {"rate_limit_exceeded": 429, "server_error": 500, "insufficient_quota": 429, "invalid_api_key": 401}
+"""Status of a single answer that ends with such an error."""
+
+Result = TypeVar("Result")
 
 
 class OpenAIBatches:
     """Fulfils `BatchApi`.
 
     Args:
-        parser: reads an answer's body.
-        key: of the account; goes nowhere but into the requests.
-        base_url: another server than OpenAI's.
-        timeout_s: of one request to the API; an upload of 200 MB is one.
+        api: reaches the server and reads its answers.
     """
 
     max_asks = 50_000
     max_bytes = 200_000_000
 
-    def __init__(self, parser: Parser, key: str, base_url: str | None = None, timeout_s: float = 600.0) -> None:
-        from openai import AsyncOpenAI
-
-        self._parser = parser
-        self._key = key
-        self._client = AsyncOpenAI(api_key=key, base_url=base_url, max_retries=0, timeout=timeout_s)
+    def __init__(self, api: SdkApi) -> None:
+        self._api = api
+        self._client: AsyncOpenAI = api.make_client()
+        api.hider.guard_logs()
 
     def size(self, ask: Ask) -> int:
         """Bytes of its line in the file."""
@@ -56,49 +51,36 @@ class OpenAIBatches:
     async def create(self, asks: Sequence[Ask], tag: str) -> str:
         """Upload the asks and submit them, once. Raises `BatchError`."""
         with tempfile.TemporaryFile() as file:
-            for ask in asks:
-                file.write(_line(ask))
+            file.writelines(map(_line, asks))
             file.seek(0)
             try:
-                uploaded = await self._client.files.create(file=(f"{tag}.jsonl", file), purpose="batch")
-                name = str(uploaded.id)
-            except Exception as error:
-                failed = batch_error(error, self._key).reply
-                # whatever became of the upload, no batch was made and nothing is paid
-                raise BatchError(Reply(failed.kind, failed.code, billed="nothing", detail=failed.detail)) from None
-        try:
-            batch = await self._client.batches.create(
-                input_file_id=name, endpoint=ENDPOINT, completion_window="24h", metadata={TAG: tag}
-            )
-            return str(batch.id)
-        except Exception as error:
-            raise batch_error(error, self._key) from None
+                uploading = self._client.files.create(file=(f"{tag}.jsonl", file), purpose="batch")
+                name = (await self._timed(uploading, UPLOAD_S)).id
+            except BatchError as error:  # whatever became of the file, there is no batch of it
+                raise BatchError(replace(error.reply, billed="nothing")) from None
+        making = self._client.batches.create(
+            input_file_id=name, endpoint=ENDPOINT, completion_window="24h", metadata={TAG: tag}
+        )
+        return await self._timed(_id(making))
 
     async def find(
         self, tag: str, keys: frozenset[str], since: float, known: frozenset[str] = frozenset()
     ) -> str | None:
         """The id of the batch that was submitted under this tag. Raises `BatchError`."""
-        try:
-            async for batch in self._client.batches.list(limit=PAGE):
-                if (batch.metadata or {}).get(TAG) == tag:
-                    return batch.id
-                if batch.created_at < since - SEARCH_SLACK_S:  # they come newest first
-                    return None
-        except Exception as error:
-            raise batch_error(error, self._key) from None
-        return None
+        return await self._timed(self._search(tag, since), UPLOAD_S)
 
     async def state(self, batch_id: str) -> BatchState:
         """How far it is. Raises `BatchError`."""
         batch = await self._batch(batch_id)
         counts, problems = batch.request_counts, batch.errors.data if batch.errors else None
         codes = [problem.code for problem in problems or () if problem.code]
+        problem = self._api.hider.token(codes[0]) if codes else None
         return BatchState(
             ended=batch.status in ENDED,
             status=batch.status,
             done=counts.completed + counts.failed if counts else 0,
             total=counts.total if counts else 0,
-            problem=(codes[0] if codes else "failed") if batch.status == "failed" else None,
+            problem=(problem or "failed") if batch.status == "failed" else None,
         )
 
     async def results(self, batch_id: str) -> Results:
@@ -114,54 +96,68 @@ class OpenAIBatches:
                 continue
             try:
                 async with self._client.files.with_streaming_response.content(name) as response:
-                    async for line in json_lines(response.iter_bytes()):
+                    async for line in json_lines(response.iter_bytes(), self._api.access.timeout_s):
                         if line is None:
                             broken += 1
                         else:
                             yield line["custom_id"], self._reply(line)
             except Exception as error:
-                raise batch_error(error, self._key) from None
+                raise batch_error(error, self._api.hider) from None
         if broken:
             raise BrokenLines(broken)
 
     async def cancel(self, batch_id: str) -> None:
         """Stop it; one that has ended stays as it is. Raises `BatchError`."""
-        try:
-            await self._client.batches.cancel(batch_id)
-        except Exception as error:
-            raise batch_error(error, self._key) from None
+        await self._timed(self._client.batches.cancel(batch_id))
 
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
+        self._api.hider.unguard_logs()
+
+    async def _search(self, tag: str, since: float) -> str | None:
+        async for batch in self._client.batches.list(limit=PAGE):
+            if (batch.metadata or {}).get(TAG) == tag:
+                return batch.id
+            if batch.created_at < since - SEARCH_SLACK_S:  # they come newest first
+                return None
+        return None
 
     async def _batch(self, batch_id: str) -> Batch:
-        try:
-            batch = await self._client.batches.retrieve(batch_id)
-            if not batch.status:
-                raise ValueError("no batch")
-        except Exception as error:
-            raise batch_error(error, self._key) from None
+        batch = await self._timed(self._client.batches.retrieve(batch_id))
+        if not isinstance(getattr(batch, "status", None), str):
+            raise BatchError(Reply("again", "not_the_api", billed="unknown"))
         return batch
+
+    async def _timed(self, operation: Awaitable[Result], seconds: float | None = None) -> Result:
+        try:
+            async with asyncio.timeout(seconds or self._api.access.timeout_s):
+                return await operation
+        except Exception as error:
+            raise batch_error(error, self._api.hider) from None
 
     def _reply(self, line: dict[str, Any]) -> Reply:
         response, error = line.get("response"), line.get("error")
         if not isinstance(response, dict):
-            return _undone(error if isinstance(error, dict) else {}, self._key)
-        status, request_id = response.get("status_code"), response.get("request_id")
+            return self._undone(error if isinstance(error, dict) else {})
+        status = response.get("status_code")
         if status == 200:
-            return self._parser.parse(response.get("body"))
-        return status_reply(status if isinstance(status, int) else 500, response.get("body"), self._key, request_id)
+            reply = self._api.parse(response.get("body"))
+        else:
+            reply = status_reply(status if isinstance(status, int) else 500, response.get("body"), {}, self._api.hider)
+        return replace(reply, request_id=self._api.hider.token(response.get("request_id")))
+
+    def _undone(self, error: dict[str, Any]) -> Reply:
+        """An ask that was not answered; one that the batch had no time for may be asked again."""
+        code = str(error.get("code") or "no_response")
+        if code in ("batch_expired", "batch_cancelled", "no_response"):
+            return Reply("again", code, billed="nothing")
+        return status_reply(_STATUS.get(code, 400), {"error": error}, {}, self._api.hider)
 
 
-def _undone(error: dict[str, Any], key: str) -> Reply:
-    """An ask that was not answered; one that the batch had no time for may be asked again."""
-    code, message = str(error.get("code") or "no_response"), str(error.get("message") or "")
-    if code in ("batch_expired", "batch_cancelled", "no_response"):
-        return Reply("again", code, billed="nothing", detail=message[:200])
-    return error_reply(code, message, key)
+async def _id(making: Awaitable[Batch]) -> str:
+    return (await making).id
 
 
 def _line(ask: Ask) -> bytes:
-    request = {"custom_id": ask.key, "method": "POST", "url": ENDPOINT, "body": ask.body}
-    return json_bytes(request) + b"\n"
+    return encoded({"custom_id": ask.key, "method": "POST", "url": ENDPOINT, "body": ask.body}) + b"\n"
