@@ -65,8 +65,8 @@ def turns_of(folder: Path) -> list[Turn]:
     from curate.folder import DatasetFolder
     from curate.pipeline import curate
     from curate.settings import CurateSettings, InputSettings
-    from synth.pipeline import write_thoughts
-    from synth.teachers import make_teacher
+    from synth.teachers import make_teacher, turn_view
+    from synth.thoughts import asked
     from synth.turn_rule import plan_turns
 
     given = Path(os.environ.get("CACHERL_SHARED") or HERE.parents[1] / "shared")
@@ -76,8 +76,11 @@ def turns_of(folder: Path) -> list[Turn]:
         out, inputs = folder / stem, (data / f"{stem}.json.gz",)
         curate(CurateSettings(inputs=inputs, out=out, input=InputSettings(env=(env,))))
         for row in DatasetFolder.open(out).rows("trajectories"):
-            written = write_thoughts(row, plan_turns(row), make_teacher("offline"), DEFAULT_RULES)  # type: ignore[arg-type]
-            turns += [Turn(stem, row, at, thought.text) for at, thought in written.items()]
+            teacher = make_teacher("offline")
+            for at in asked(plan_turns(row)):  # type: ignore[arg-type]
+                thought = teacher.write(turn_view(row, at, DEFAULT_RULES))  # type: ignore[arg-type]
+                if thought is not None:
+                    turns.append(Turn(stem, row, at, thought.text))
     return turns
 
 

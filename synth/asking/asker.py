@@ -82,7 +82,7 @@ class Asker:
         self._max_tries = max_tries
         self._flying: set[asyncio.Task[Any]] = set()
         self._idle: set[asyncio.Task[Any]] = set()
-        self._asking: dict[str, asyncio.Future[None]] = {}
+        self._asking: dict[str, asyncio.Event] = {}
         self._settled = asyncio.Event()
         self._numbers = itertools.count()
         self._deadline: float | None = None
@@ -107,15 +107,19 @@ class Asker:
 
     async def _watch(self, tasks: list[asyncio.Task[Any]]) -> None:
         left = set(tasks)
+        ours: BaseException | None = None
         while left:
             done, left = await asyncio.wait(left, timeout=1.0, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 if not task.cancelled() and (error := task.exception()) is not None:
                     if not isinstance(error, RunStopped):
-                        raise error
+                        ours = ours or error
+                        error = RunStopped("stopped by an error")
                     self.stop(error)
             if self._deadline is not None and time.monotonic() >= self._deadline:
-                return
+                break
+        if ours is not None:
+            raise ours
 
     def stop(self, why: RunStopped) -> RunStopped:
         """Send nothing more; answers that are on their way are still noted. Returns the first reason."""
@@ -145,14 +149,14 @@ class Asker:
             decide: given the reply's record, returns further records to be written with it.
         """
         if (other := self._asking.get(ask.key)) is not None:
-            await other
+            await other.wait()
             return
-        done = self._asking[ask.key] = asyncio.get_running_loop().create_future()
+        done = self._asking[ask.key] = asyncio.Event()
         try:
             await self._until_answered(ask, answers, decide)
         finally:
             del self._asking[ask.key]
-            done.set_result(None)
+            done.set()
 
     async def _until_answered(self, ask: Ask, answers: int, decide: Callable[[dict[str, Any]], Records]) -> None:
         tries = 0
@@ -167,6 +171,8 @@ class Asker:
             tries += reply.code not in TOO_MUCH or reply.code == "timeout"
             if _stands(reply, last):
                 return
+            if self.stopped is not None:
+                raise self.stopped
             await asyncio.sleep(self._pacer.backoff(tries) if tries else 0)
 
     def _note_failure(self, reply: Reply, sent_at: float) -> None:
@@ -190,6 +196,8 @@ class Asker:
         """One try, noted before and after."""
         task = asyncio.current_task()
         assert task is not None
+        if self.stopped is not None:
+            raise self.stopped
         async with self._pacer.slot():
             if self.stopped is not None:
                 raise self.stopped
@@ -200,6 +208,7 @@ class Asker:
                 return await self._send(ask, worst, last, decide)
             finally:
                 self._flying.discard(task)
+                self._settled.set()  # whoever waits for money sees whether anybody is left to wait for
 
     async def _send(
         self,

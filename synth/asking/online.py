@@ -34,6 +34,8 @@ async def ask_online(rows: Iterable[RowAsks], asker: Asker, progress: RunProgres
 
     async def worker() -> None:
         for asks in left:
+            if asker.stopped is not None:
+                return
             await _ask_row(asks, asker, progress)
             await asyncio.sleep(0)  # a row that stood in the journal has let nobody else run
 
@@ -65,21 +67,23 @@ async def _ask_row(asks: RowAsks, asker: Asker, progress: RunProgress) -> None:
         await asker.note(turn.pending())
         while turn.ask is not None:
             await _ask_turn(turn, asker, progress)
-            if turn.outcome is None:
-                turn = asks.open(index) if turn.missed else turn
+            if turn.missed:
+                turn = asks.open(index)
+                await asker.note(turn.pending())
         count(turn, progress)
 
 
 async def _ask_turn(turn: OpenTurn, asker: Asker, progress: RunProgress) -> None:
     """Send what the turn asks next; sets `missed` if another turn's equal ask was answered instead."""
     assert turn.ask is not None
-    answered = False
+    answered, before = False, turn.judged
 
     def decide(reply: dict[str, Any]) -> list[dict[str, Any]]:
         nonlocal answered
         answered = True
         records = turn.take(reply)
-        progress.rejected(turn.last_codes)
+        if turn.judged > before:
+            progress.rejected(turn.last_codes)
         return records
 
     await asker.ask(turn.ask, turn.answers, decide)

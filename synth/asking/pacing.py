@@ -46,6 +46,7 @@ class Pacer:
         self._random = random.Random(seed)
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._last_success = clock()
+        self._begun = False
         self._fell_at = -1.0
         self._pushed = 0
 
@@ -119,6 +120,8 @@ class Pacer:
 
     async def _enter(self) -> None:
         """Take a place, in the order of arrival, and wait for the end of a pause with it."""
+        if not self._begun:  # a run may have read for long what its journal holds before it asks
+            self._begun, self._last_success = True, self._clock()
         if self._waiting or self.in_flight >= self.allowed:
             turn = asyncio.get_running_loop().create_future()
             self._waiting.append(turn)

@@ -145,8 +145,7 @@ class ModelRun:
             await batches.close()
 
     def _batches(self) -> BatchApi:
-        api = self.api
-        return make_batches(api.name, api, api.access.sent_key, api.access.base_url)
+        return make_batches(self.api)
 
     def _batch_run(self, batches: BatchApi, progress: RunProgress) -> BatchRun:
         assert self.writer is not None

@@ -182,6 +182,11 @@ class OpenTurn:
         """What the last answer failed."""
         return self._tried[-1] if self._tried else ()
 
+    @property
+    def judged(self) -> int:
+        """Answers that were judged."""
+        return len(self._tried)
+
     def take(self, reply: Reply) -> list[dict[str, Any]]:
         """An answer to `ask`, or the news that none will come; returns the records that decide the turn, if it is."""
         if not self._usable(reply):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 from curate.errors import UsageError
@@ -70,7 +71,7 @@ class AnthropicApi(SdkApi):
             body["output_config"] = {"effort": self._settings.effort}
         if self._settings.temperature is not None:
             body["temperature"] = self._settings.temperature
-        return {**body, **self._extra}
+        return {**body, **deepcopy(self._extra)}
 
     def parse(self, raw: Any) -> Reply:
         """The reply in a decoded Message."""

@@ -28,7 +28,18 @@ _BY_STATUS: dict[int, tuple[ReplyKind, str]] = {
     503: ("again", "unavailable"),
     529: ("again", "overloaded"),
 }
-_NO_MONEY = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
+_ACCOUNT = frozenset(
+    {
+        "insufficient_quota",
+        "billing_hard_limit_reached",
+        "billing_not_active",
+        "billing_error",
+        "enforced_spend_limit_reached",
+        "contract_spend_limit_reached",
+        "organization_on_hold",
+    }
+)
+"""Codes of both vendors, beside several statuses, that are about the account and not the request; from the SDKs."""
 _NO_SUCH_SETTING = frozenset({"unsupported_parameter", "unsupported_value", "unknown_parameter", "model_not_found"})
 """Codes of a 400 that is about what all requests of a run have in common."""
 _TOO_LONG = (
@@ -40,14 +51,22 @@ _TOO_LONG = (
     "input is too long",
     "too many tokens",
 )
-_NOT_OPENED = frozenset({"ClientConnectorError"})
-_BROKEN = frozenset({"ClientPayloadError", "ServerDisconnectedError", "ClientOSError"})
-_NOT_SENT = frozenset({"ConnectError", "ProxyError", "UnsupportedProtocol"})
-_LOST = frozenset({"NetworkError", "ProtocolError"})
-_LATE = frozenset({"TimeoutError", "TimeoutException", "APITimeoutError"})
-"""Names of exception classes of httpx2, aiohttp and the SDKs. Of one failure several speak, and the aiohttp transport
-calls a connection that the server closed a timeout, and one that it reset a failure to connect, so aiohttp's own count
-first, in this order."""
+_LOST: tuple[str, Billed] = ("connection_lost", "unknown")
+_BY_EXCEPTION: dict[str, tuple[str, Billed]] = {
+    "ClientConnectorError": ("connection", "nothing"),
+    "ConnectionTimeoutError": ("timeout", "nothing"),
+    "ServerTimeoutError": ("timeout", "unknown"),
+    "ClientError": _LOST,
+    "ConnectError": ("connection", "nothing"),
+    "ProxyError": ("connection", "nothing"),
+    "UnsupportedProtocol": ("connection", "nothing"),
+    "ConnectTimeout": ("timeout", "nothing"),
+    "PoolTimeout": ("timeout", "nothing"),
+    "TimeoutException": ("timeout", "unknown"),
+    "DecodingError": ("not_json", "unknown"),
+    "TransportError": _LOST,
+}
+"""By names of exception classes of aiohttp (to ClientError) and of httpx2 and its transport."""
 
 
 def status_reply(status: int, body: Any, headers: Mapping[str, str], hider: Hider) -> Reply:
@@ -61,8 +80,8 @@ def status_reply(status: int, body: Any, headers: Mapping[str, str], hider: Hide
     """
     codes, message = error_words(body)
     kind, code = _classified(status, codes, message.lower())
-    if status in (404, 405) and not message:
-        message = "no such path on this server; most OpenAI-compatible servers answer under /v1: see --base-url"
+    if code == "not_found" and "model" not in message.lower():
+        message += "; is --base-url right? Most OpenAI-compatible servers answer under /v1"
     if code == "redirected":
         message = "the server sends us elsewhere; give --base-url as the address it stands under"
     return Reply(
@@ -71,7 +90,7 @@ def status_reply(status: int, body: Any, headers: Mapping[str, str], hider: Hide
         billed="nothing",
         request_id=request_id(headers, hider),
         wait=retry_after(headers) if kind == "again" else None,
-        detail=hider.words(f"{status} {message}"),
+        detail=hider.words(f"{status} {message}".replace(" ; ", "; ")),
     )
 
 
@@ -79,8 +98,8 @@ def _classified(status: int, codes: frozenset[str], message: str) -> tuple[Reply
     if status < 400:
         return "run", "redirected"
     if status in (400, 403, 429):
-        if no_money := sorted(codes & _NO_MONEY):
-            return "run", no_money[0]
+        if about_account := sorted(codes & _ACCOUNT):
+            return "run", about_account[0]
         if "billing hard limit" in message or "credit balance is too low" in message:
             return "run", "insufficient_quota"
     if status in (400, 413, 422):
@@ -100,25 +119,23 @@ def error_words(body: Any) -> tuple[frozenset[str], str]:
         return frozenset(), error
     if not isinstance(error, dict):
         error = body
-    codes = frozenset(value for name in ("code", "type") if isinstance(value := error.get(name), str))
+    details = error.get("details")  # of Anthropic
+    named = [error.get("code"), error.get("type"), details.get("error_code") if isinstance(details, dict) else None]
+    codes = frozenset(name for name in named if isinstance(name, str))
     said = next((value for name in ("message", "detail") if isinstance(value := error.get(name), str)), "")
     return codes, said or " ".join(sorted(codes))
 
 
 def exception_reply(error: BaseException, hider: Hider) -> Reply:
-    """The reply for a request that got no answer, by what the transport raised."""
-    names = {cls.__name__ for cause in _causes(error) for cls in type(cause).__mro__}
-    billed: Billed = "unknown"
-    if names & _NOT_OPENED or (names & _NOT_SENT and not names & _BROKEN):
-        code, billed = "connection", "nothing"
-    elif names & (_BROKEN | _LOST):
-        code = "connection_lost"
-    elif names & _LATE:
-        code = "timeout"
-    else:
-        code = "connection_lost"
-    innermost = list(_causes(error))[-1]
-    return Reply("again", code, billed=billed, detail=hider.words(f"{type(innermost).__name__}: {innermost}"))
+    """The reply for a request that got no answer, by what the transport raised.
+
+    The innermost cause that is known counts: the SDKs' aiohttp transports call a connection that the server closed
+    after it had read the request a failure to connect, and such a request may have been paid for.
+    """
+    causes = list(_causes(error))
+    names = [cls.__name__ for cause in reversed(causes) for cls in type(cause).__mro__]
+    code, billed = next((_BY_EXCEPTION[name] for name in names if name in _BY_EXCEPTION), _LOST)
+    return Reply("again", code, billed=billed, detail=hider.words(f"{type(causes[-1]).__name__}: {causes[-1]}"))
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

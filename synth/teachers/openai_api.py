@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -60,7 +61,7 @@ class OpenAIApi(SdkApi):
             body["temperature"] = self._settings.temperature
         if self._settings.effort is not None:
             body["reasoning_effort"] = self._settings.effort
-        return {**body, **self._extra}
+        return {**body, **deepcopy(self._extra)}
 
     def parse(self, raw: Any) -> Reply:
         """The reply in a decoded chat completion."""

@@ -27,6 +27,9 @@ MOST_ANSWER = 16_000
 """Most tokens that several answers in one may take, unless a single one may take more."""
 CONNECT_S = 30.0
 """Longest wait for a connection."""
+IDLE_S = 3.0
+"""How long an idle connection is kept: uvicorn, and with it vLLM, closes one after 5 s, and a request that meets the
+end of its connection may have been paid for."""
 NO_KEY = "none"
 """What is sent to a server that needs no key, as the SDKs insist on one."""
 _HEADERS = {"content-type": "application/json"}
@@ -60,13 +63,14 @@ class Access:
         """For the transport: only the connection has a limit of its own; the whole request is timed by us."""
         import httpx2
 
-        return httpx2.Timeout(None, connect=min(self.timeout_s, CONNECT_S))
+        return httpx2.Timeout(None, connect=min(self.timeout_s / 2, CONNECT_S))
 
     def http_client(self, sdk: Any) -> httpx2.AsyncClient:
         """An SDK's transport over aiohttp, half as costly as its default, which is taken where aiohttp is missing."""
         import httpx2
 
-        limits = httpx2.Limits(max_connections=self.connections, max_keepalive_connections=self.connections)
+        most = self.connections
+        limits = httpx2.Limits(max_connections=most, max_keepalive_connections=most, keepalive_expiry=IDLE_S)
         options: dict[str, Any] = {"timeout": self.timeout, "limits": limits, "follow_redirects": False}
         try:
             client: httpx2.AsyncClient = sdk.DefaultAioHttpClient(**options)
@@ -121,6 +125,9 @@ class SdkApi(ABC):
         try:
             async with asyncio.timeout(self.access.timeout_s):
                 response = await self._post(ask)
+        except TimeoutError:
+            detail = f"no answer within {self.access.timeout_s:g} s"
+            return Reply("again", "timeout", billed="unknown", detail=detail)
         except Exception as error:
             return self._failed(error)
         return self._read(response)
