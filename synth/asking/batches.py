@@ -7,13 +7,9 @@ vendor by its tag or its keys. Until it has ended, its worst case counts as spen
 from __future__ import annotations
 
 import asyncio
-import itertools
-import os
-import time
 from collections import Counter
 from collections.abc import Coroutine, Iterable
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from curate.cli import say
@@ -21,9 +17,9 @@ from curate.signals import arrived
 from synth.asking.asker import RunStopped
 from synth.asking.fetching import Fetcher, OpenBatch
 from synth.asking.online import signals_to, tick
-from synth.asking.packing import Pack, Packer, Worst
-from synth.money import dollars
-from synth.teachers.asks import Ask, BatchError, BatchState, Reply
+from synth.asking.packing import Packer, Worst
+from synth.asking.submitting import TRIES, Submitter, no_money, unreachable
+from synth.teachers.asks import Ask, BatchError, BatchState
 
 if TYPE_CHECKING:
     from synth.journal.folder import Journal
@@ -35,15 +31,8 @@ if TYPE_CHECKING:
 
 TOO_FULL = frozenset({"token_limit_exceeded"})
 """The vendor's queue holds as much of ours as it may."""
-TRIES = 10
-"""Of one operation that fails in a way that may pass, in a row."""
-REFUSALS = 40
-"""Batches refused in a row, each for what it holds, until the run stops; halving down to one bad ask takes 17."""
 WORTHWHILE = 1000
 """A smaller batch is not sent for want of money while others are open, whose ends will make room."""
-LOOKS = 2
-"""Waits of poll_s before a batch that cannot be found counts as never made."""
-
 Result = TypeVar("Result")
 
 
@@ -77,14 +66,12 @@ class BatchRun:
         self._settings = settings
         self._progress = progress
         self._fetcher = Fetcher(batch_api, journal, ledger, price, progress, settings.poll_s)
-        self._open: dict[str, OpenBatch] = {}
-        self._failures = self._refusals = 0
+        self._submitter = Submitter(batch_api, journal, ledger, self._worst, self._fetcher, settings.poll_s, progress)
+        self._failures = 0
         self._most_asks = batch_api.max_asks
         self._most_open = settings.max_open
         self._crowded = False
         self._narrowed = False
-        self._numbers = itertools.count()
-        self._run = f"b{time.time_ns():x}{os.getpid():x}"
 
     async def settle_open(self) -> None:
         """Bring the batches of earlier runs to their end and journal what they did.
@@ -163,11 +150,11 @@ class BatchRun:
         self._fetcher.failed.clear()
         while True:
             sent += await self._fill(packer)
-            if not self._open:
+            if not self._submitter.open:
                 if (least := packer.least()) is not None:
-                    raise self._no_money(least)
+                    raise no_money(self._ledger, least)
                 break
-            await self._pause(self._settings.poll_s)
+            await asyncio.sleep(self._settings.poll_s)
             await self._look()
         standing = self._fetcher.standing - before
         if sent and not standing and not self._narrowed:
@@ -180,149 +167,54 @@ class BatchRun:
     async def _fill(self, packer: Packer) -> int:
         """Submit batches while there is room for them; returns how many asks went."""
         sent = 0
-        while len(self._open) < self._most_open and not (self._crowded and self._open):
+        while len(self._submitter.open) < self._most_open and not (self._crowded and self._submitter.open):
             self._crowded = False
             room = None if self._ledger.cap is None else max(0, self._ledger.cap - self._ledger.total)
             pack = await packer.pack(self._most_asks, room)
-            if pack.money and self._open and len(pack.asks) < WORTHWHILE:
+            if pack.money and self._submitter.open and len(pack.asks) < WORTHWHILE:
                 packer.put_back(pack)
                 break
             if not pack.asks:
                 break
             sent += len(pack.asks)
-            await self._submit(pack)
+            await self._submitter.submit(pack)
         return sent
-
-    def _no_money(self, least: int) -> RunStopped:
-        return RunStopped(
-            f"the budget of ${dollars(self._ledger.cap or 0):,.2f} is used up: ${dollars(self._ledger.total):,.4f} are "
-            f"spent or may have been, and the next request may cost ${dollars(least):,.4f}; what is done is kept: run "
-            "again with a larger --budget-usd, or with --accept-partial"
-        )
-
-    async def _submit(self, pack: Pack) -> None:
-        """Announce a batch and make it; one that is refused for what it holds is halved, down to the ask at fault."""
-        tag = f"{self._run}-{next(self._numbers)}"
-        since = time.time()
-        if not self._ledger.reserve_batch(tag, pack.worst):
-            raise self._no_money(pack.worst)
-        keys = [ask.key for ask in pack.asks]
-        await self._journal.write(
-            {"t": "batch", "id": tag, "state": "intent", "batch_id": None, "keys": keys,
-             "usd": dollars(pack.worst), "most": dollars(pack.most), "at": _iso(since)}
-        )  # fmt: skip
-        batch = OpenBatch(tag, "", len(keys), pack.most, resumed=False)
-        try:
-            batch.batch_id = await self._create(pack, batch, frozenset(keys), since)
-        except BatchError as error:
-            await self._refused(pack, batch, error.reply)
-            return
-        self._refusals = 0
-        self._progress.sent(batch.total)
-        await self._created(batch)
-
-    async def _create(self, pack: Pack, batch: OpenBatch, keys: frozenset[str], since: float) -> str:
-        """Make a batch; one whose answer is lost is searched for before it is made again.
-
-        Raises:
-            BatchError: if it was not made.
-        """
-        for attempt in itertools.count(1):
-            try:
-                return await self._api.create(pack.asks, batch.tag)
-            except BatchError as error:
-                reply = error.reply
-                found = await self._find(batch, keys, since) if reply.billed != "nothing" else None
-                if found is not None:
-                    return found
-                if reply.kind != "again" or attempt == TRIES:
-                    raise
-            self._progress.retried(reply.code)
-            await self._pause(max(reply.wait or 0.0, self._settings.poll_s * attempt))
-        raise AssertionError
-
-    async def _refused(self, pack: Pack, batch: OpenBatch, reply: Reply) -> None:
-        """The vendor did not take a batch."""
-        self._refusals += 1
-        if reply.kind == "item" and self._refusals < REFUSALS:
-            if len(pack.asks) == 1:
-                await self._fetcher.note(batch, {pack.asks[0].key: reply})
-                await self._end(batch, "ended")
-                return
-            await self._end(batch, "ended")
-            for half in pack.halves(self._worst):
-                await self._submit(half)
-            return
-        await self._end(batch, "ended")
-        detail = f" ({reply.detail})" if reply.detail else ""
-        raise RunStopped(f"the vendor takes no batch: {reply.code}{detail}; what is done is kept: mend that, and run "
-                         "the same command again")  # fmt: skip
-
-    async def _find(self, batch: OpenBatch, keys: frozenset[str], since: float) -> str | None:
-        """Search for a batch until it is there, or has had the time to appear since it can have been made last."""
-        until = time.time() + LOOKS * self._settings.poll_s
-        known = frozenset(other.batch_id for other in self._open.values())
-        for failures in itertools.count(1):
-            looked = time.time()
-            try:
-                found = await self._api.find(batch.tag, keys, since, known)
-                if found is not None or looked >= until:
-                    return found
-            except BatchError as error:
-                if error.reply.kind != "again" or failures >= TRIES:
-                    raise _unreachable(error.reply) from None
-            await self._pause(self._settings.poll_s)
-        raise AssertionError
-
-    async def _created(self, batch: OpenBatch) -> None:
-        self._open[batch.tag] = batch
-        await self._journal.write(_state(batch, "created"))
 
     async def _settle(self, *, cancelling: bool) -> int:
         """Bring what the journal has open to its end; returns how many batches there were."""
         records = self._journal.open_batches()
         for record in records:
             if record.get("batch_id"):
-                self._open[record["id"]] = OpenBatch.of(record)
+                self._submitter.open[record["id"]] = OpenBatch.of(record)
         asked: set[str] = set()
         if cancelling:
             await self._cancel_others(asked)
         for record in records:
             if not record.get("batch_id"):
-                await self._search(OpenBatch.of(record), record)
+                await self._submitter.search(OpenBatch.of(record), record)
         records.clear()
-        count = len(self._open)
-        while self._open:
+        count = len(self._submitter.open)
+        while self._submitter.open:
             if cancelling:
                 await self._cancel_others(asked)
             await self._look(cancelled=cancelling)
-            if self._open:
-                await self._pause(self._settings.poll_s)
+            if self._submitter.open:
+                await asyncio.sleep(self._settings.poll_s)
         return count
 
     async def _cancel_others(self, asked: set[str]) -> None:
         """Cancel the open batches that have not been asked to stop yet."""
-        for batch in self._open.values():
+        for batch in self._submitter.open.values():
             if batch.tag not in asked and await self._try(self._api.cancel(batch.batch_id)) is not _FAILED:
                 asked.add(batch.tag)
 
-    async def _search(self, batch: OpenBatch, record: dict[str, Any]) -> None:
-        """A batch that was announced, and perhaps made."""
-        since = datetime.fromisoformat(record["at"]).timestamp()
-        found = await self._find(batch, frozenset(record["keys"]), since)
-        if found is None:
-            await self._end(batch, "ended")
-        else:
-            batch.batch_id = found
-            await self._created(batch)
-
     async def _look(self, *, cancelled: bool = False) -> None:
         """Look once at each open batch, and take in those that have ended."""
-        for batch in list(self._open.values()):
+        for batch in list(self._submitter.open.values()):
             state = await self._try(self._api.state(batch.batch_id))
             if isinstance(state, BatchState) and state.ended:
                 await self._fetcher.fetch(batch)
-                await self._end(batch, "cancelled" if cancelled else "ended")
+                await self._submitter.end(batch, "cancelled" if cancelled else "ended")
                 self._after(batch, state)
 
     async def _try(self, operation: Coroutine[Any, Any, Result]) -> Result | object:
@@ -341,7 +233,7 @@ class BatchRun:
                     "key, use that one"
                 ) from None
             if error.reply.kind == "run" or self._failures > TRIES:
-                raise _unreachable(error.reply) from None
+                raise unreachable(error.reply) from None
             self._progress.retried(error.reply.code)
             return _FAILED
         self._failures = 0
@@ -361,7 +253,7 @@ class BatchRun:
             )
         if state.problem is None:
             return
-        if state.problem in TOO_FULL and (batch.total > 1 or self._open):
+        if state.problem in TOO_FULL and (batch.total > 1 or self._submitter.open):
             self._narrow(batch)
             self._progress.retried(state.problem)
             return
@@ -371,37 +263,14 @@ class BatchRun:
     def _narrow(self, batch: OpenBatch) -> None:
         """The vendor's queue was too full for a batch: fewer at once, or smaller ones if it was alone."""
         self._crowded = self._narrowed = True
-        if self._open:
-            self._most_open = len(self._open)
+        if self._submitter.open:
+            self._most_open = len(self._submitter.open)
         else:
             self._most_asks = batch.total // 2
-
-    async def _end(self, batch: OpenBatch, state: str) -> None:
-        """Note that no more will come of a batch; what is left of its money is free."""
-        await self._journal.write(*self._fetcher.held(batch), _state(batch, state))
-        self._open.pop(batch.tag, None)
-        self._ledger.end_batch(batch.tag)
-        self._progress.spent(dollars(self._ledger.total))
-
-    async def _pause(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
 
 
 _FAILED = object()
 
 
-def _unreachable(reply: Reply) -> RunStopped:
-    detail = f" ({reply.detail})" if reply.detail else ""
-    return RunStopped(f"the vendor's batches cannot be reached: {reply.code}{detail}; run the same command again")
-
-
-def _state(batch: OpenBatch, state: str) -> dict[str, Any]:
-    return {"t": "batch", "id": batch.tag, "state": state, "batch_id": batch.batch_id or None, "at": _iso(time.time())}
-
-
 def _counted(codes: Counter[str]) -> str:
     return ", ".join(f"{code} {count:,}" for code, count in sorted(codes.items())) or "no results"
-
-
-def _iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

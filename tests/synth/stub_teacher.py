@@ -186,7 +186,7 @@ class Server:
 
     def batch_reply(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """The online body for one request of a batch."""
-        raw = json.dumps(body, ensure_ascii=False).encode()
+        raw = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
         self.number += 1
         return self.good(path, raw, self.number)
 
