@@ -197,6 +197,20 @@ def _check_teacher(settings: AugmentSettings) -> None:
             "--engine ray asks self-hosted teachers (--base-url, without --batch); for a vendor's API one process is "
             "enough: leave it out"
         )
+    _check_alone(settings)
+
+
+def _check_alone(settings: AugmentSettings) -> None:
+    """Refuse flags that the way of asking could not keep."""
+    money, ray = settings.money, settings.run.engine == "ray"
+    if ray and money.budget_usd is not None:
+        raise UsageError(
+            "--budget-usd cannot be kept by many machines at once; leave it out, or leave out --engine ray"
+        )
+    if ray and money.limit is not None:
+        raise UsageError("--limit is a pilot, which one process asks: leave out --engine ray")
+    if settings.batches.cancel_batches and (money.dry_run or money.limit is not None):
+        raise UsageError("--cancel-batches does nothing else; leave out --dry-run and --limit")
 
 
 def _check_amounts(settings: AugmentSettings) -> None:

@@ -6,11 +6,15 @@ import asyncio
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from curate.atomic import writing
 from curate.cli import say
+from curate.errors import UsageError
+from curate.folder import check_parent
+from curate.manifest import Manifest
 from synth.asking.asker import Asker, Purse, RunStopped
 from synth.asking.batches import BatchRun
 from synth.asking.online import ask_online
@@ -121,6 +125,11 @@ class ModelRun:
             ask_spread(self)
             return
         keep, money = self.settings.keep, self.settings.money
+        if not self.settings.batches.batch and (count := len(self.journal.account.batches)):
+            raise UsageError(
+                f"{self.settings.journal} has {count:,} open batches, whose requests would be paid for twice; fetch "
+                "them with --batch, or end them with --cancel-batches"
+            )
         spent = dollars(self.ledger.total)
         with RunProgress(keep.progress, plan.turns, budget_usd=money.budget_usd, spent_usd=spent) as progress:
             self.progress = progress
@@ -203,6 +212,7 @@ def asked_thoughts(settings: AugmentSettings, source: Source) -> Iterator[Asked]
     Raises:
         RunStopped: if turns are missing and a partial output is not accepted.
     """
+    _check_out(settings)
     with ModelRun.open(settings, source) as run:
         named = run.named()
         try:
@@ -212,4 +222,20 @@ def asked_thoughts(settings: AugmentSettings, source: Source) -> Iterator[Asked]
                 raise
             say(f"{stopped}; writing {settings.out} with what there is")
             named["decided"] = run.journal.turns
-        yield JournaledThoughts(run.shop), named, run.remark()
+        yield JournaledThoughts(replace(run.shop, retry_failed=False)), named, run.remark()
+
+
+def _check_out(settings: AugmentSettings) -> None:
+    """Refuse an OUT that could not be written in the end, before anybody is paid.
+
+    A dataset folder that stands there may be the result of this very run, so whether it may be replaced is seen later.
+
+    Raises:
+        UsageError: saying what is in the way.
+    """
+    out = settings.out
+    check_parent(out)
+    with writing(out, out.parent), tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent):
+        pass
+    if out.exists() and not Manifest.stands_in(out) and not (out.is_dir() and not any(out.iterdir())):
+        raise UsageError(f"--out {out} exists and is no dataset folder, which is never overwritten; choose another")

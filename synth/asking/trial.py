@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from curate.atomic import write_file
@@ -127,6 +128,7 @@ def _found(run: ModelRun, plan: Plan) -> tuple[PilotFacts, list[PilotCase]]:
         usd=0.0,
     )
     shown: list[tuple[int, int, PilotCase]] = []
+    run.shop = replace(run.shop, retry_failed=False)  # all that was to be asked has been
     for number, asks in enumerate(run.rows(plan)):
         for index in asks.indices:
             outcome = asks.open(index).outcome

@@ -70,6 +70,7 @@ class Workshop:
         fingerprint: of the checks; a verdict of another is taken anew.
         journal: everything that was said.
         retry_failed: whether turns that no answer came for are open again.
+        retried: names of the asks and turns that were; once in a run.
     """
 
     api: Api
@@ -80,10 +81,15 @@ class Workshop:
     retry_failed: bool = False
     version: str = field(init=False)
     turn_version: str = field(init=False)
+    retried: set[str] = field(default_factory=set, init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "version", prompt_version(self.model.per))
         object.__setattr__(self, "turn_version", prompt_version("turn"))
+
+    def again(self, key: str) -> bool:
+        """Whether what no answer came for is open again: the first time in a run that retries."""
+        return self.retry_failed and key not in self.retried
 
     def ask(self, prompt: Prompt, version: str, attempt: int) -> Ask:
         """The ask for a prompt, named by what is sent, to whom, and which attempt it is."""
@@ -222,7 +228,7 @@ class OpenTurn:
         if record is None:
             return False
         gone = record["outcome"] == "tombstone" and record["codes"][:1] == [GIVEN_UP]
-        if self._asks.shop.retry_failed if gone else record["checks"] != self._asks.shop.fingerprint:
+        if self._asks.shop.again(self.key) if gone else record["checks"] != self._asks.shop.fingerprint:
             return False
         text = None
         if record["outcome"] == "accepted":
@@ -246,7 +252,9 @@ class OpenTurn:
         """Judge what the journal holds, up to the first ask that it has no answer to."""
         while self.outcome is None and ask is not None:
             reply = self._asks.shop.journal.reply(ask.key)
-            if reply is None or (reply["kind"] == "item" and self._asks.shop.retry_failed):
+            if reply is None or (reply["kind"] == "item" and self._asks.shop.again(ask.key)):
+                if reply is not None:
+                    self._asks.shop.retried.add(ask.key)
                 self.ask = ask
                 return
             self.ask = ask
@@ -290,6 +298,8 @@ class OpenTurn:
             last["at"][:10],
         )
         self._records.append(self._record(last))
+        if codes[:1] == (GIVEN_UP,):
+            self._asks.shop.retried.add(self.key)
         self.ask = None
 
     def _shared(self) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from curate.folder import DatasetFolder
 from synth.asking.asker import Asker, Purse, RunStopped
 from synth.asking.pacing import Pacer, TeacherDown
 from synth.journal import Journal
@@ -15,7 +16,9 @@ from synth.ledger import Ledger
 from synth.progress import RunProgress
 from synth.settings import PaceSettings
 from synth.teachers.asks import Ask, Reply
+from tests.synth.asking.conftest import order
 from tests.synth.asking.test_asker import GOOD, PRICE, FakeApi, _Nowhere, ask, journaled
+from tests.synth.stub_teacher import Stub
 
 
 def run_workers(folder: Path, api: FakeApi, scene: Any, cap: float | None = None, **pace: Any) -> Ledger:
@@ -127,3 +130,64 @@ def test_reading_a_long_journal_is_no_silence_of_the_teacher() -> None:
                 pacer.failed(Reply("again", "server_error"), clock[0])
 
     asyncio.run(scene())
+
+
+def test_a_retry_that_fails_again_is_given_up_again_with_its_reason(orders, augment, tmp_path: Path) -> None:
+    source, journal = orders(1), tmp_path / "journal"
+    with Stub(tmp_path, faults=[{"fault": "400", "every": 1}]) as stub:
+        flags = ["--teacher", "openai:stub-1", "--base-url", stub.url, "--journal", journal]
+        assert augment(source, "--out", tmp_path / "one", *flags).returncode == 0
+        asked = len(stub.requests())
+        again = augment(source, "--out", tmp_path / "two", *flags, "--retry-failed")
+        assert again.returncode == 0 and len(stub.requests()) == asked + 5, again.stderr
+    reasons = DatasetFolder.open(tmp_path / "two").manifest.counts["without_thought"]
+    assert reasons["given_up"] == 5 and "not_asked" not in reasons
+
+
+def test_equal_turns_of_two_trajectories_are_each_decided_in_the_journal(
+    write_curated, augment, message, trajectory, tmp_path: Path
+) -> None:
+    twin = {**order(message, trajectory, 1), "trajectory_id": f"{2:032x}", "content_hash": "another"}
+    source = write_curated([order(message, trajectory, 1), twin], "orders")
+    with Stub(tmp_path, "--latency-ms", "50") as stub:
+        flags = ["--teacher", "openai:stub-1", "--base-url", stub.url]
+        done = augment(source, "--out", tmp_path / "out", *flags)
+        assert done.returncode == 0 and len(stub.requests()) == 5, done.stderr
+    assert len({r["key"] for r in journaled(tmp_path / "out.thoughts") if r["t"] == "turn"}) == 10
+
+
+def test_nobody_is_paid_before_it_is_known_that_out_can_be_written(orders, augment, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("mine")
+    with Stub(tmp_path) as stub:
+        flags = ["--teacher", "openai:stub-1", "--base-url", stub.url]
+        for out in (tmp_path / "mine", tmp_path / "missing" / "out"):
+            done = augment(
+                orders(1) if not (tmp_path / "orders").exists() else tmp_path / "orders", "--out", out, *flags
+            )
+            assert done.returncode == 2 and "Traceback" not in done.stderr, done.stderr
+        assert stub.requests() == []
+
+
+@pytest.mark.parametrize(
+    ("flags", "named"),
+    [
+        (["--engine", "ray", "--budget-usd", 5], "--budget-usd"),
+        (["--engine", "ray", "--limit", 5], "--limit"),
+        (["--cancel-batches", "--dry-run"], "--cancel-batches"),
+    ],
+)
+def test_flags_that_could_not_be_kept_are_refused(augment, tmp_path: Path, flags: list[Any], named: str) -> None:
+    base = ["--teacher", "openai:stub-1", "--base-url", "http://127.0.0.1:9/v1"]
+    refused = augment(tmp_path, "--out", tmp_path / "out", *base, *flags)
+    assert refused.returncode == 2 and named in refused.stderr
+
+
+def test_an_online_run_pays_for_nothing_that_an_open_batch_asks(orders, augment, tmp_path: Path) -> None:
+    batch = {"t": "batch", "id": "b", "state": "intent", "batch_id": None, "keys": ["k"], "usd": 1.0, "most": 1.0}
+    with Journal.open(tmp_path / "journal") as journal:
+        journal.write_now({**batch, "at": "2026-01-01T00:00:00+00:00"})
+    with Stub(tmp_path) as stub:
+        flags = ["--teacher", "openai:stub-1", "--base-url", stub.url, "--journal", tmp_path / "journal"]
+        done = augment(orders(1), "--out", tmp_path / "out", *flags)
+        assert done.returncode == 2 and "--cancel-batches" in done.stderr and stub.requests() == []
