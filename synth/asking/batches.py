@@ -189,9 +189,15 @@ class BatchRun:
         asked: set[str] = set()
         if cancelling:
             await self._cancel_others(asked)
-        for record in records:
-            if not record.get("batch_id"):
-                await self._submitter.search(OpenBatch.of(record), record)
+        unnamed = [record for record in records if not record.get("batch_id")]
+        if cancelling and unnamed and not self._api.finds_at_once:
+            say(
+                f"{len(unnamed):,} more may have been made, which the vendor names only when they have ended: cancel "
+                "them in its console, or run again without --cancel-batches to fetch them"
+            )
+            unnamed = []
+        for record in unnamed:
+            await self._submitter.search(OpenBatch.of(record), record)
         records.clear()
         count = len(self._submitter.open)
         while self._submitter.open:

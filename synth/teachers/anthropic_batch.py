@@ -50,6 +50,7 @@ class AnthropicBatches:
 
     max_asks = 100_000
     max_bytes = 256_000_000
+    finds_at_once = False
 
     def __init__(self, api: SdkApi, search_s: float = SEARCH_S) -> None:
         self._api = api

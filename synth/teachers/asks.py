@@ -143,10 +143,12 @@ class BatchApi(Protocol):
     Attributes:
         max_asks: most requests in one batch.
         max_bytes: most bytes in one batch, as sent.
+        finds_at_once: whether `find` need not wait for the batch to end.
     """
 
     max_asks: int
     max_bytes: int
+    finds_at_once: bool
 
     def size(self, ask: Ask) -> int:
         """Bytes that this ask takes in a batch."""

@@ -38,6 +38,7 @@ class OpenAIBatches:
 
     max_asks = 50_000
     max_bytes = 200_000_000
+    finds_at_once = True
 
     def __init__(self, api: SdkApi) -> None:
         self._api = api
