@@ -55,12 +55,15 @@ def judged(answer: Answer, hider: Hider) -> Reply:
 
 
 def without_thinking(text: str) -> str | None:
-    """A text without the thinking block at its start, which some servers leave there; None if the block never ends."""
-    start = text.lstrip()
-    if not start.startswith(OPEN):
-        return text
-    _, closed, rest = start.partition(CLOSE)
-    return rest.lstrip() if closed else None
+    """A text without the thinking block at its start, which some servers leave there; None if the block never ends.
+
+    A chat template may put the opening tag at the end of the prompt (DeepSeek-R1, Qwen3-Thinking): the text then has
+    only the closing one.
+    """
+    thinking, closed, rest = text.partition(CLOSE)
+    if thinking.lstrip().startswith(OPEN):
+        return rest.lstrip() if closed else None
+    return rest.lstrip() if closed and OPEN not in thinking else text
 
 
 def not_an_answer(raw: Any, hider: Hider) -> Reply:

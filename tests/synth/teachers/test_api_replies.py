@@ -56,6 +56,10 @@ CHATS = [
     (chat("<think>Long, and", finish="length"), "cut_off", ""),
     (chat("<think>Long.</think> \n"), "empty", ""),
     (chat("I <think> so."), "ok", "I <think> so."),
+    (chat("Long.\n</think>\n\nA thought."), "ok", "A thought."),  # the prompt ended with the opening tag
+    (chat("Long.</think>\n"), "empty", ""),
+    (chat("Long, and", finish="length"), "cut_off", "Long, and"),
+    (chat("I <think>so</think> too."), "ok", "I <think>so</think> too."),
     (chat([{"type": "thinking", "text": "Secret."}, {"type": "text", "text": "A "}, {"type": "text", "text": "b."}]),
      "ok", "A b."),
     (chat(finish=None), "unfinished", None),
