@@ -118,7 +118,8 @@ def _add_asked(report: Report, tally: Tally) -> None:
     report.table("Who answered, as the server named it", ["model", "turns", "first day", "last day"], rows)
     report.text(
         f"{tally.tokens_in:,} tokens in, {tally.tokens_out:,} out, ${tally.nano_usd / 1e9:,.4f} for the answers of "
-        "these turns, earlier runs of the journal included; answers that were lost are not in it."
+        "these turns, earlier runs of the journal included; an answer that equal turns share is counted for each, and "
+        "answers that were lost are not in it: the journal has the bill."
     )
 
 

@@ -52,6 +52,9 @@ class RunProgress:
         paused_s, pauses: seconds that all requests waited, or will, and how often a pause was set.
         pause_left_s, pause_reason: of a pause that goes on; 0 and null otherwise.
 
+    Attributes:
+        outcomes: sum of the stamps of the turns done, which tells one set of outcomes from another.
+
     Args:
         mode: bar or json; a bar is a line every 10 seconds where the stream is no terminal.
         total_turns: turns that need a model's thought, those in the journal included.
@@ -72,6 +75,7 @@ class RunProgress:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.total_turns = total_turns
+        self.outcomes = 0
         self.retries: Counter[str] = Counter()
         self.rejects: Counter[str] = Counter()
         self._cap, self._spent_before, self._spent = budget_usd, spent_usd, spent_usd

@@ -93,6 +93,7 @@ async def _ask_turn(turn: OpenTurn, asker: Asker, progress: RunProgress) -> None
 def count(turn: OpenTurn, progress: RunProgress) -> None:
     """Count a decided turn."""
     assert turn.outcome is not None
+    progress.outcomes = (progress.outcomes + turn.stamp) % 2**128
     if turn.outcome.text is None:
         progress.tombstone(known=turn.known)
     else:

@@ -6,7 +6,7 @@ import asyncio
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -56,6 +56,7 @@ class ModelRun:
         writer: the same journal where it can be added to; None in a run that asks nobody.
         ledger: what may still be spent.
         price: of the teacher.
+        outcomes: stands for what came of the turns that were asked about (`OpenTurn.stamp`).
     """
 
     settings: AugmentSettings
@@ -66,7 +67,7 @@ class ModelRun:
     writer: Journal | None
     ledger: Ledger
     price: Price
-    progress: RunProgress | None = field(default=None)
+    outcomes: int = 0
 
     @classmethod
     @contextmanager
@@ -122,7 +123,7 @@ class ModelRun:
         if self.settings.run.engine == "ray":
             from synth.asking.spread import ask_spread
 
-            ask_spread(self)
+            self.outcomes = ask_spread(self)["outcomes"] % 2**128
             return
         keep, money = self.settings.keep, self.settings.money
         if not self.settings.batches.batch and (count := len(self.journal.account.batches)):
@@ -132,9 +133,11 @@ class ModelRun:
             )
         spent = dollars(self.ledger.total)
         with RunProgress(keep.progress, plan.turns, budget_usd=money.budget_usd, spent_usd=spent) as progress:
-            self.progress = progress
             ask = self._ask_in_batches if self.settings.batches.batch else self._ask
-            asyncio.run(ask(plan, progress))
+            try:
+                asyncio.run(ask(plan, progress))
+            finally:
+                self.outcomes = progress.outcomes
 
     def cancel(self) -> int:
         """Cancel the journal's open batches, keep what they did; returns how many there were.
@@ -221,7 +224,7 @@ def asked_thoughts(settings: AugmentSettings, source: Source) -> Iterator[Asked]
             if not settings.keep.accept_partial:
                 raise
             say(f"{stopped}; writing {settings.out} with what there is")
-            named["decided"] = run.journal.turns
+        named["outcomes"] = f"{run.outcomes:032x}"
         yield JournaledThoughts(replace(run.shop, retry_failed=False)), named, run.remark()
 
 

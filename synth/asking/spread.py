@@ -66,7 +66,8 @@ class AskPart:
         with _Silent("json", total) as progress:
             asyncio.run(self._ask(rows, shop, journal, progress))
         counts = progress.counts()
-        return {name: int(counts[name]) for name in ("accepted", "tombstones", "from_journal", "requests")}
+        decided = {name: int(counts[name]) for name in ("accepted", "tombstones", "from_journal", "requests")}
+        return decided | {"outcomes": progress.outcomes}
 
     def _rows(self, part: Part, shop: Workshop) -> Iterator[RowAsks]:
         for row in part_rows(part):

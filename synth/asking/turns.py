@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
+import xxhash
+
 from curate.canonical import canonical_json
 from curate.env import EnvRules
 from curate.trajectory import Trajectory
@@ -192,6 +194,13 @@ class OpenTurn:
     def judged(self) -> int:
         """Answers that were judged."""
         return len(self._tried)
+
+    @property
+    def stamp(self) -> int:
+        """128 bits that stand for the turn and what came of it; sums of them tell outputs of one journal apart."""
+        assert self.outcome is not None
+        said = self.outcome.text or f"\0{self.outcome.codes}"
+        return xxhash.xxh3_128_intdigest(f"{self.key}\0{said}".encode("utf-8", "surrogatepass"))
 
     def take(self, reply: Reply) -> list[dict[str, Any]]:
         """An answer to `ask`, or the news that none will come; returns the records that decide the turn, if it is."""

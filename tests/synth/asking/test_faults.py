@@ -191,3 +191,19 @@ def test_an_online_run_pays_for_nothing_that_an_open_batch_asks(orders, augment,
         flags = ["--teacher", "openai:stub-1", "--base-url", stub.url, "--journal", tmp_path / "journal"]
         done = augment(orders(1), "--out", tmp_path / "out", *flags)
         assert done.returncode == 2 and "--cancel-batches" in done.stderr and stub.requests() == []
+
+
+def test_a_retry_that_succeeds_is_written(orders, augment, tmp_path: Path) -> None:
+    source, flags = orders(3), ["--out", tmp_path / "out", "--teacher", "openai:stub-1"]
+    with Stub(tmp_path, faults=[{"fault": "400", "at": [2, 5]}]) as stub:
+        assert augment(source, *flags, "--base-url", stub.url).returncode == 0
+    first = DatasetFolder.open(tmp_path / "out").manifest.counts
+    assert first["without_thought"]["given_up"] == 2
+    later = tmp_path / "later"
+    later.mkdir()
+    with Stub(later) as stub:
+        same = augment(source, *flags, "--base-url", stub.url)
+        assert "up to date" in same.stderr and not stub.requests()
+        done = augment(source, *flags, "--base-url", stub.url, "--retry-failed", "--overwrite")
+        assert done.returncode == 0 and len(stub.requests()) == 2, done.stderr
+    assert "given_up" not in DatasetFolder.open(tmp_path / "out").manifest.counts["without_thought"]
