@@ -98,6 +98,11 @@ def normalised_key(place: Place, tool: str, normalised: str, state_digest: str) 
     return _key("normalised", place, tool, normalised, state_digest)
 
 
+def calls_key(place: Place, tool: str) -> str:
+    """Under which the index lists the distinct calls of a tool at a place."""
+    return _key("calls", place, tool, "", "")
+
+
 def _key(tier: str, place: Place, tool: str, arguments: str, state_digest: str) -> str:
     # A null initial state is the env's one shared start; the mark keeps it apart from one that is named "".
     start = "" if place.initial_state_id is None else f"={place.initial_state_id}"
