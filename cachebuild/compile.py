@@ -20,6 +20,8 @@ import polars as pl
 
 from cachebuild.calibration import FieldCounts, Recorded, calibrate, calibration_rows
 from cachebuild.entries import ROW_COLUMNS, Worlds, entries, narrow
+from cachebuild.index import open_index
+from cachebuild.index_place import NoPlaceForIndex
 from cachebuild.key import KEY_VERSION
 from cachebuild.report import cache_report
 from cachebuild.schema import CALIBRATION, ENTRY, TOOL
@@ -66,7 +68,18 @@ def compile_cache(settings: CompileSettings) -> DatasetFolder:
             totals = spooled.totals() | {"keys": sum(row["keys"] for row in facts.values())}
         writer.count(**totals, left_out=dict(sorted(left_out.items())))
         writer.add_report(cache_report(totals, left_out, facts))
-    return DatasetFolder.open(settings.out)
+    return _indexed(settings.out)
+
+
+def _indexed(out: Path) -> DatasetFolder:
+    """The finished cache; that its index has no space takes nothing from it."""
+    folder = DatasetFolder.open(out, unchecked=("entries",))  # what builds the index checks those
+    try:
+        open_index(folder)
+    except NoPlaceForIndex as error:
+        say(f"note: {error}; the cache is complete, and its index is tried again when it is opened")
+        return DatasetFolder.open(out)
+    return folder
 
 
 @contextmanager

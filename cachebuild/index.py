@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from cachebuild.answer import Outcome
 from cachebuild.hash_file import Damaged, HashFile
-from cachebuild.index_place import IndexSource, discard, find, locked, no_room, partial_name, publish, unwritable
+from cachebuild.index_place import IndexSource, discard, find, locked, no_room, places, publish, unwritable
 from cachebuild.index_records import group_key, halves, unpack_arguments, unpack_keys, unpack_names, unpack_outcomes
 from cachebuild.key import Place, calls_key
 from curate.errors import FolderError
@@ -114,23 +114,23 @@ def open_index(folder: DatasetFolder) -> HashFile:
         FolderError: as `EntryIndex.load`.
     """
     source = IndexSource.of(folder)
-    file = find(folder.path, source)
-    if file is not None:
-        return file
-    with locked(folder.path, source) as (handle, path):
-        file = find(folder.path, source)  # another process may have built it while this one waited
-        partial = partial_name(path)
+    found = find(folder.path, source)
+    refused: OSError | None = None
+    for path in places(folder.path, source) if found is None else ():
         try:
-            if file is None:
-                _build(folder, source, handle, path)
-                publish(handle, path)
+            with locked(path, folder.path) as handle:
+                found = find(folder.path, source)  # another process may have built it while this one waited
+                if found is None:
+                    _build(folder, source, handle, path)
+                    publish(handle, path)
+            return found or HashFile(path)
         except OSError as error:
-            if no_room(error):
-                raise unwritable(folder.path, error) from error
-            raise
-        finally:
-            partial.unlink(missing_ok=True)
-    return file or HashFile(path)
+            if not no_room(error):
+                raise
+            refused = refused or error
+    if found is None:
+        raise unwritable(folder.path, refused)
+    return found
 
 
 def _build(folder: DatasetFolder, source: IndexSource, handle: Any, path: Path) -> None:

@@ -26,6 +26,11 @@ from curate.manifest import index_name, is_index
 if TYPE_CHECKING:
     from curate.folder import DatasetFolder
 
+
+class NoPlaceForIndex(FolderError):
+    """The index cannot be written anywhere: no space, or no right; the cache itself may be sound."""
+
+
 RECORDS_VERSION = 1
 """Changes when the bytes of a record mean something else."""
 
@@ -88,17 +93,17 @@ def find(folder: Path, source: IndexSource) -> HashFile | None:
     """The index of the source, if one stands somewhere and its header is sound."""
     for path in places(folder, source):
         with suppress(OSError, Damaged):
-            if path.parent != folder and not _private(path.parent):
-                continue
-            file = HashFile(path)
-            if source.made(file):
-                return file
+            if path.parent == folder or (path.parent.is_dir() and is_ours(path.parent)):
+                file = HashFile(path)
+                if source.made(file):
+                    return file
     return None
 
 
-def _private(path: Path) -> bool:
-    """Whether nobody else could have put files there."""
-    status = path.stat()
+def is_ours(folder: Path) -> bool:
+    """Whether nobody else could have put files into a user's cache folder, which is made here if need be."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    status = folder.stat()
     return status.st_uid == os.getuid() and not status.st_mode & 0o022
 
 
@@ -110,33 +115,27 @@ def discard(file: HashFile) -> None:
 
 
 @contextmanager
-def locked(folder: Path, source: IndexSource) -> Iterator[tuple[BinaryIO, Path]]:
-    """An empty file to be written at the best place that can be written, and its name later; one process at a time.
+def locked(path: Path, folder: Path) -> Iterator[BinaryIO]:
+    """An empty file that will get the name `path`, in the cache folder or a user's; one process at a time, others wait.
 
     Raises:
-        FolderError: if there is none.
+        OSError: if it cannot be written there.
     """
-    refused: OSError | None = None
-    for path in places(folder, source):
-        try:
-            if path.parent != folder:
-                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                if not _private(path.parent):
-                    continue
-            handle = _lock(partial_name(path))
-        except OSError as error:
-            refused = refused or error
-            continue
-        with handle:
-            yield handle, path
-        return
-    raise unwritable(folder, refused)
+    if path.parent != folder and not is_ours(path.parent):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path.parent))
+    handle = _lock(partial_name(path))
+    try:
+        yield handle
+    finally:
+        partial_name(path).unlink(missing_ok=True)
+        with suppress(OSError):  # what could not be written is not wanted any more
+            handle.close()
 
 
-def unwritable(folder: Path, error: OSError | None) -> FolderError:
+def unwritable(folder: Path, error: OSError | None) -> NoPlaceForIndex:
     """The refusal of a folder whose index has no place."""
     reason = os.strerror(error.errno or 0) if error else "no folder for it"
-    return FolderError(
+    return NoPlaceForIndex(
         f"the index of {folder} cannot be written: {reason}; free some space, or set XDG_CACHE_HOME to a folder with "
         "space where you may write"
     )

@@ -50,7 +50,7 @@ def read_arguments(arguments: str | Mapping[str, Any] | None) -> CallArguments:
     if values is None:
         return CallArguments(text, "unparsed", None, "")
     try:
-        return CallArguments(text, status, values, canonical_json(values))
+        return CallArguments(text, status, values, canonical_json(values, finite=status == "json"))
     except RecursionError:
         return CallArguments(text, "unparsed", None, "")
 
