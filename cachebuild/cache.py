@@ -73,7 +73,7 @@ class ToolCache:
 
         settings = settings or LookupSettings()
         settings.check()
-        folder = DatasetFolder.open(path, kinds=("cache",))
+        folder = DatasetFolder.open(path, kinds=("cache",), unchecked=("entries",))  # the index checks those
         version = folder.manifest.settings.get("key_version")
         if version != KEY_VERSION:
             raise FolderError(

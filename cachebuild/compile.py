@@ -12,14 +12,17 @@ from collections import Counter
 from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from dataclasses import asdict
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
 
 from cachebuild.calibration import FieldCounts, Recorded, calibrate, calibration_rows
 from cachebuild.entries import ROW_COLUMNS, Worlds, entries, narrow
+from cachebuild.index import open_index
+from cachebuild.index_place import NoPlaceForIndex
 from cachebuild.key import KEY_VERSION
 from cachebuild.report import cache_report
 from cachebuild.schema import CALIBRATION, ENTRY, TOOL
@@ -66,7 +69,18 @@ def compile_cache(settings: CompileSettings) -> DatasetFolder:
             totals = spooled.totals() | {"keys": sum(row["keys"] for row in facts.values())}
         writer.count(**totals, left_out=dict(sorted(left_out.items())))
         writer.add_report(cache_report(totals, left_out, facts))
-    return DatasetFolder.open(settings.out)
+    return _indexed(settings.out)
+
+
+def _indexed(out: Path) -> DatasetFolder:
+    """The finished cache; that its index has no space takes nothing from it."""
+    folder = DatasetFolder.open(out, unchecked=("entries",))  # what builds the index checks those
+    try:
+        open_index(folder)
+    except NoPlaceForIndex as error:
+        say(f"note: {error}; the cache is complete, and its index is tried again when it is opened")
+        return DatasetFolder.open(out)
+    return folder
 
 
 @contextmanager
@@ -102,11 +116,10 @@ class Spool:
         """All entries as a LazyFrame."""
         return pl.scan_parquet(self.paths)
 
-    def rows(self) -> Iterator[dict[str, Any]]:
-        """The entries in the order of the input, a batch at a time."""
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The entries in the order of the input."""
         for path in self.paths:
-            for batch in read_batches(path):
-                yield from batch.to_pylist()
+            yield from read_batches(path)
 
     def totals(self) -> dict[str, int]:
         """Entries, trajectories and tasks (an identity of env and task each)."""
@@ -153,8 +166,8 @@ def _spool(
     left_out: Counter[str] = Counter()
     table = TableWriter(scratch, "spool", ENTRY)
     rows = chosen_rows(folder, splits, ROW_COLUMNS, rejects)
-    for row in track(rows, "reading calls", total=folder.manifest.rows("trajectories")):
-        table.write(entries(row, worlds, left_out))
+    followed = track(rows, "reading calls", total=folder.manifest.rows("trajectories"))
+    table.write(chain.from_iterable(entries(row, worlds, left_out) for row in followed))
     table.close()
     return left_out
 
@@ -226,6 +239,14 @@ def _rounded(share: float | None) -> float | None:
 def _write_entries(spool: Spool, facts: dict[tuple[str, str], dict[str, Any]], writer: FolderWriter) -> None:
     """Second pass: every entry with the scope that was found for its tool."""
     table = writer.table("entries", ENTRY)
-    for entry in track(spool.rows(), "writing entries"):
-        task = facts[entry["env_id"], entry["tool"]]["scope"] == "task"
-        table.write([narrow(entry) if task else entry])
+    task_scoped = {place for place, row in facts.items() if row["scope"] == "task"}
+    for batch in track(spool.batches(), "writing entries", unit="batch"):
+        rows = pa.Table.from_batches([batch])
+        places = rows.select(["env_id", "tool"]).group_by(["env_id", "tool"]).aggregate([]).to_pylist()
+        if any((place["env_id"], place["tool"]) in task_scoped for place in places):
+            table.write(
+                narrow(entry) if (entry["env_id"], entry["tool"]) in task_scoped else entry
+                for entry in batch.to_pylist()
+            )
+        else:
+            table.write_table(rows)

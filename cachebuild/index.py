@@ -1,36 +1,29 @@
-"""The recorded calls of a cache, found by key and by tool: in memory, built from the Parquet shards at open.
+"""The recorded calls of a cache, found by key and by tool, in a memory-mapped file that is built from the shards.
 
-Everything that look-up asks of the recorded calls goes through `EntryIndex`, so that it can be replaced.
+Everything that look-up asks of the recorded calls goes through `EntryIndex`. What it reads is checked; an index that is
+missing, stale or damaged is built again, and shards that do not match the manifest are refused.
 """
 
 from __future__ import annotations
 
 import json
-import sys
+from collections import OrderedDict
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cachebuild.answer import Outcome
-from cachebuild.key import Place
+from cachebuild.hash_file import Damaged, HashFile
+from cachebuild.index_place import IndexSource, discard, find, locked, no_room, places, publish, unwritable
+from cachebuild.index_records import group_key, halves, unpack_arguments, unpack_keys, unpack_names, unpack_outcomes
+from cachebuild.key import Place, calls_key
+from curate.errors import FolderError
 
 if TYPE_CHECKING:
     from curate.folder import DatasetFolder
 
-_COLUMNS = (
-    "trajectory_id",
-    "message_index",
-    "env_id",
-    "initial_state_id",
-    "task_group",
-    "scope_value",
-    "tool",
-    "canonical_arguments",
-    "state_digest",
-    "key",
-    "normalised_key",
-    "result",
-    "success",
-)
+KEPT_CALLS = 20_000
+"""Distinct calls that are kept decoded after they were listed, about 500 bytes each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,70 +40,109 @@ class Candidate:
         return values
 
 
-@dataclass(frozen=True, slots=True)
-class _Record:
-    trajectory_id: str
-    message_index: int
-    result: str
-    success: bool
-
-
 class EntryIndex:
     """Entries by exact key, by normalised key, and distinct calls by (place, tool)."""
 
-    def __init__(self) -> None:
-        self._exact: dict[str, list[_Record]] = {}
-        self._normalised: dict[str, dict[str, Candidate]] = {}
-        self._distinct: dict[tuple[Place, str], list[Candidate]] = {}
-        self._trajectories: dict[str, set[str]] = {}
-        self.entries = 0
+    def __init__(self, folder: DatasetFolder, file: HashFile) -> None:
+        self._folder = folder
+        self._listed: OrderedDict[str, list[Candidate]] = OrderedDict()
+        self._take(file)
 
     @classmethod
     def load(cls, folder: DatasetFolder) -> EntryIndex:
-        """Read table `entries` of a cache folder."""
-        index = cls()
-        texts: dict[str, str] = {}
-        for row in folder.rows("entries", _COLUMNS):
-            row["result"] = texts.setdefault(row["result"], row["result"])
-            for name in ("trajectory_id", "env_id", "task_group", "scope_value", "tool", "state_digest"):
-                row[name] = sys.intern(row[name])
-            index.add(row)
-        return index
+        """Open the index of a cache folder, whose table `entries` nobody needs to have checked.
 
-    def add(self, row: dict[str, Any]) -> None:
-        """Take in one entry row."""
-        self.entries += 1
-        key, place = row["key"], Place(row["env_id"], row["initial_state_id"], row["scope_value"])
-        if key not in self._exact:
-            call = Candidate(key, row["canonical_arguments"], row["state_digest"])
-            self._distinct.setdefault((place, row["tool"]), []).append(call)
-            self._normalised.setdefault(row["normalised_key"], {})[key] = call
-        record = _Record(row["trajectory_id"], row["message_index"], row["result"], row["success"])
-        self._exact.setdefault(key, []).append(record)
-        self._trajectories.setdefault(row["task_group"], set()).add(row["trajectory_id"])
+        Raises:
+            FolderError: if there is none and none can be made: a shard is missing or changed, or there is no space.
+        """
+        return cls(folder, open_index(folder))
+
+    def _take(self, file: HashFile) -> None:
+        self._file = file
+        self._get = file.get
+        self.entries: int = file.info["entries"]
+
+    def _found(self, high: int, low: int) -> bytes | None:
+        """The record of a key; a damaged index is replaced and asked again."""
+        try:
+            return self._get(high, low)
+        except Damaged:
+            discard(self._file)
+            self._take(open_index(self._folder))
+            return self._get(high, low)
 
     def outcomes(self, key: str, exclude: str | None = None) -> tuple[Outcome, ...]:
         """The recorded results of a key, commonest first; those of trajectory `exclude` are not seen."""
-        counts: dict[str, int] = {}
-        first: dict[str, _Record] = {}
-        for record in self._exact.get(key, ()):
-            if record.trajectory_id != exclude:
-                counts[record.result] = counts.get(record.result, 0) + 1
-                first.setdefault(record.result, record)
-        outcomes = [
-            Outcome(result, count, first[result].success, first[result].trajectory_id, first[result].message_index)
-            for result, count in counts.items()
-        ]
-        return tuple(sorted(outcomes, key=lambda outcome: (-outcome.count, outcome.result)))
+        number = int(key, 16)
+        high, low = number >> 64, number & 0xFFFF_FFFF_FFFF_FFFF
+        try:
+            packed = self._get(high, low)
+        except Damaged:
+            packed = self._found(high, low)
+        return () if packed is None else unpack_outcomes(packed, exclude)
 
     def normalised(self, normalised_key: str) -> list[Candidate]:
         """The distinct calls that share a normalised key."""
-        return list(self._normalised.get(normalised_key, {}).values())
+        return self._calls(normalised_key)
 
     def distinct(self, place: Place, tool: str) -> list[Candidate]:
-        """The distinct calls of a tool at a place, in any state."""
-        return self._distinct.get((place, tool), [])
+        """The distinct calls of a tool at a place, in any state, in the order they were recorded."""
+        key = calls_key(place, tool)
+        if key not in self._listed:
+            self._listed[key] = self._calls(key)
+            while len(self._listed) > 1 and sum(map(len, self._listed.values())) > KEPT_CALLS:
+                self._listed.popitem(last=False)
+        self._listed.move_to_end(key)
+        return self._listed[key]
 
     def trajectories(self, task_group: str) -> frozenset[str]:
         """The trajectories of a task group that the cache holds calls of."""
-        return frozenset(self._trajectories.get(task_group, ()))
+        packed = self._found(*halves(group_key(task_group)))
+        return frozenset() if packed is None else frozenset(unpack_names(packed))
+
+    def _calls(self, key: str) -> list[Candidate]:
+        packed = self._found(*halves(key))
+        return [] if packed is None else [self._call(*listed) for listed in unpack_keys(packed)]
+
+    def _call(self, high: int, low: int) -> Candidate:
+        packed = self._found(high, low)
+        if packed is None:
+            raise FolderError(f"{self._file.path} lists a call that it does not hold; remove it, it is built again")
+        return Candidate(f"{high:016x}{low:016x}", *unpack_arguments(packed))
+
+
+def open_index(folder: DatasetFolder) -> HashFile:
+    """The index of a cache folder; built if there is none of its manifest and shards.
+
+    Raises:
+        FolderError: as `EntryIndex.load`.
+    """
+    source = IndexSource.of(folder)
+    found = find(folder.path, source)
+    refused: OSError | None = None
+    for path in places(folder.path, source) if found is None else ():
+        try:
+            with locked(path, folder.path) as handle:
+                found = find(folder.path, source)  # another process may have built it while this one waited
+                if found is None:
+                    _build(folder, source, handle, path)
+                    publish(handle, path)
+            return found or HashFile(path)
+        except OSError as error:
+            if not no_room(error):
+                raise
+            refused = refused or error
+    if found is None:
+        raise unwritable(folder.path, refused)
+    return found
+
+
+def _build(folder: DatasetFolder, source: IndexSource, handle: Any, path: Path) -> None:
+    from cachebuild.index_build import folder_entries, write_index
+
+    problems = folder.problems()
+    if problems:
+        raise FolderError(f"{folder.path} does not match its manifest: {problems[0]}. Write the folder again.")
+    write_index(folder_entries(folder), handle, path.with_name(f".{path.name}.spill"), source.info())
+    if IndexSource.of(folder) != source:
+        raise FolderError(f"{folder.path} was changed while its index was built; open it again")

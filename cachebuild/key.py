@@ -50,7 +50,7 @@ def read_arguments(arguments: str | Mapping[str, Any] | None) -> CallArguments:
     if values is None:
         return CallArguments(text, "unparsed", None, "")
     try:
-        return CallArguments(text, status, values, canonical_json(values))
+        return CallArguments(text, status, values, canonical_json(values, finite=status == "json"))
     except RecursionError:
         return CallArguments(text, "unparsed", None, "")
 
@@ -96,6 +96,11 @@ def exact_key(place: Place, tool: str, canonical: str, state_digest: str) -> str
 def normalised_key(place: Place, tool: str, normalised: str, state_digest: str) -> str:
     """Key of the normalised tier; `normalised` is the text of `normalised_arguments`."""
     return _key("normalised", place, tool, normalised, state_digest)
+
+
+def calls_key(place: Place, tool: str) -> str:
+    """Under which the index lists the distinct calls of a tool at a place."""
+    return _key("calls", place, tool, "", "")
 
 
 def _key(tier: str, place: Place, tool: str, arguments: str, state_digest: str) -> str:

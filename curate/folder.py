@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -224,12 +224,13 @@ class DatasetFolder:
     manifest: Manifest
 
     @classmethod
-    def open(cls, path: Path | str, *, kinds: Sequence[str] = ()) -> DatasetFolder:
+    def open(cls, path: Path | str, *, kinds: Sequence[str] = (), unchecked: Collection[str] = ()) -> DatasetFolder:
         """Open a folder and compare every file with the manifest.
 
         Args:
             path: the folder.
             kinds: the kinds that the caller can use, e.g. `("curated", "augmented")`; empty for any.
+            unchecked: tables that the caller compares with the manifest itself, before it uses a row of them.
 
         Raises:
             UsageError: if there is no such folder, or it is of another kind.
@@ -241,16 +242,17 @@ class DatasetFolder:
         if not path.is_dir():
             raise UsageError(f"{path} is a file; a dataset folder (with {MANIFEST}) is wanted here")
         folder = cls(path, Manifest.load(path))
-        problems = folder.problems()
+        problems = folder.problems(unchecked)
         if problems:
             raise FolderError(f"{path} does not match its manifest: {problems[0]}. Write the folder again.")
         if kinds and folder.manifest.kind not in kinds:
             raise UsageError(f"{path} is a folder of kind {folder.manifest.kind!r}; this needs {' or '.join(kinds)}")
         return folder
 
-    def problems(self) -> list[str]:
-        """Everything that differs from the manifest, one sentence a file; empty for a sound folder."""
-        wanted = {shard.path: shard.sha256 for shards in self.manifest.tables.values() for shard in shards}
+    def problems(self, unchecked: Collection[str] = ()) -> list[str]:
+        """What differs from the manifest but for some tables, one sentence a file; empty for a sound folder."""
+        tables = [shards for name, shards in self.manifest.tables.items() if name not in unchecked]
+        wanted = {shard.path: shard.sha256 for shards in tables for shard in shards}
         wanted.update(self.manifest.files)
         found = []
         for name, sha256 in wanted.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ from curate.errors import FolderError
 from curate.schema import FORMAT_VERSION
 
 MANIFEST = "manifest.json"
+_INDEX = re.compile(r"index-[0-9a-f]{32}\.mmap|\.index-[0-9a-f]{32}\.mmap\.(partial|spill)")
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,16 @@ def listed_files(folder: Path) -> set[str]:
         if isinstance(shards, list):
             found |= {str(shard.get("path")) for shard in shards if isinstance(shard, dict)}
     return found
+
+
+def index_name(manifest_sha256: str) -> str:
+    """The name of the index that is made from a folder with this manifest; disposable, so no manifest lists it."""
+    return f"index-{manifest_sha256[:32]}.mmap"
+
+
+def is_index(name: str) -> bool:
+    """Whether a file or folder of this name is such an index, or one that is being written."""
+    return _INDEX.fullmatch(name) is not None
 
 
 def _any_version(folder: Path) -> dict[str, Any]:

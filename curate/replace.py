@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from curate.manifest import MANIFEST, Manifest, listed_files, sha256_file
+from curate.manifest import MANIFEST, Manifest, is_index, listed_files, sha256_file
 
 _ELSEWHERE = "choose another --out"
 
@@ -60,14 +60,14 @@ def _strays(out: Path) -> str | None:
 
 
 def unlisted(folder: Path) -> list[str]:
-    """What a dataset folder holds beside its manifest and the files that this lists; a folder is one entry."""
+    """What a dataset folder holds beside its manifest, the files listed there and an index; a folder is one entry."""
     return list(_unlisted(folder, {MANIFEST} | listed_files(folder)))
 
 
 def _unlisted(folder: Path, listed: set[str], below: str = "") -> Iterator[str]:
     for name in sorted(os.listdir(folder / below)):
         path = f"{below}{name}"
-        if path in listed and (folder / path).is_file():
+        if (path in listed and (folder / path).is_file()) or is_index(path):
             continue
         leads_on = any(PurePosixPath(path) in PurePosixPath(name).parents for name in listed)
         if leads_on and (folder / path).is_dir() and not (folder / path).is_symlink():

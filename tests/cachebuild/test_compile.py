@@ -6,12 +6,13 @@ import pytest
 from cachebuild import ToolCache
 from cachebuild.__main__ import main
 from curate.folder import DatasetFolder
+from curate.manifest import is_index
 
 READ = ("get_order", {"order_id": "W1"}, '{"status": "open"}')
 
 
 def files(folder):
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if not is_index(path.name)}
 
 
 def entries(folder):
