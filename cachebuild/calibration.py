@@ -267,7 +267,7 @@ class ToolCalibration:
         found = []
         for name in sorted(asked.keys() | recorded.keys()):
             one, two = asked.get(name, _MISSING), recorded.get(name, _MISSING)
-            if isinstance(one, str) and one == two:
+            if type(one) in (str, int) and type(one) is type(two) and one == two:
                 continue
             texts = [None if value is _MISSING else canonical_json(value) for value in (one, two)]
             if texts[0] == texts[1]:

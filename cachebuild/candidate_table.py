@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -156,23 +157,25 @@ class _Vocabulary:
 
     def __init__(self) -> None:
         self.numbers: dict[tuple[int, str], int] = {}
-        self._stems: list[NDArray[np.int32]] = []
-        self._marks: list[int] = []
-        self._totals: list[float] = []
+        self._stems = array("i")
+        self._ends = array("q", [0])
+        self._marks = array("Q")
+        self._totals = array("d")
 
     def add(self, column: int, found: Iterable[str], weights: Any) -> None:
         """The next value."""
         words = sorted(found)
         numbered = [self.numbers.setdefault((column, stem), len(self.numbers)) for stem in words]
-        self._stems.append(np.array(sorted(numbered), np.int32))
+        self._stems.extend(sorted(numbered))
+        self._ends.append(len(self._stems))
         self._marks.append(_mark(words) if words else NO_WORDS)
         self._totals.append(weights.total(words) if words else 0.0)
 
     def arrays(self) -> dict[str, Any]:
         """What was added, as arrays of a table."""
-        lengths = np.array([len(each) for each in self._stems], np.int64)
-        starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
-        flat = np.concatenate(self._stems) if self._stems else np.empty(0, np.int32)
+        starts = np.array(self._ends, np.int64)
+        flat = np.array(self._stems, np.int32)
+        lengths = np.diff(starts)
         post_starts = np.zeros(len(self.numbers) + 1, np.int64)
         np.cumsum(np.bincount(flat, minlength=len(self.numbers)), out=post_starts[1:])
         holders = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
@@ -219,6 +222,8 @@ def _text(value: Any) -> bytes:
     """A text of the value that no other has; no other JSON begins with a quotation mark."""
     if isinstance(value, str):
         return b'"' + value.encode("utf-8", "surrogatepass")
+    if type(value) is int:
+        return b"%d" % value
     return canonical_json(value).encode("utf-8", "surrogatepass")
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Positions: TypeAlias = NDArray[np.int32]
 Found: TypeAlias = tuple[int, float, float]
 """Position of a call, its p, and the sum of its fields' similarities."""
-MOST_OF_ONE_KIND = 1_024
+MOST_OF_ONE_KIND = 128
 """Entries of one posting that are taken where only something near is wanted."""
 _CLOSENESS = 1e-7
 """How much closeness counts beside p: it orders what p cannot tell apart."""
@@ -66,21 +66,23 @@ class CandidateSearch:
         self._group_starts = self._signatures[self._group_order]
         self._holder_starts, self._holders = groups(self._table, self._signatures)
 
-    def serving(self, values: Mapping[str, Any], digest: str, limit: int) -> list[Found]:
+    def row(self, values: Mapping[str, Any], digest: str) -> QueryRow:
+        """A query, read once for both searches: its arguments and the digest of its state."""
+        return self._table.row(values, digest)
+
+    def serving(self, query: QueryRow, limit: int) -> list[Found]:
         """Calls in the query's state whose p reaches the bar and whose ids and numbers are equal.
 
         Best first; the call of the highest p is among them whenever there is one.
         """
-        query = self._table.row(values, digest)
         unseen = (query.codes < 0) & self._must
         if unseen.any() or query.state < 0:
             return []
         entries = self._reaching(query)
         return [found for found in self._best(query, entries, limit) if found[1] >= self._bar]
 
-    def nearest(self, values: Mapping[str, Any], digest: str, limit: int) -> list[Found]:
+    def nearest(self, query: QueryRow, limit: int) -> list[Found]:
         """Calls that come near, in any state, best first; of up to `compare_all` calls all are compared."""
-        query = self._table.row(values, digest)
         entries = self._everything() if len(self.calls) <= self._compare_all else self._pool(query)
         return self._best(query, entries, limit)
 

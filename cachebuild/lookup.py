@@ -203,16 +203,17 @@ class Lookup:
         facts, settings = self.facts(query), self.settings
         if "fuzzy" not in facts.policy:
             return unavailable(query.tool, f"{query.tool} is a {facts.kind} tool and no equal call was recorded")
-        search, values = self._search(query), query.arguments.values or {}
-        found = search.serving(values, query.dependence.digest, FEW)
-        found = found if len(found) < FEW else search.serving(values, query.dependence.digest, MANY)
+        search = self._search(query)
+        row = search.row(query.arguments.values or {}, query.dependence.digest)
+        found = search.serving(row, FEW)
+        found = found if len(found) < FEW else search.serving(row, MANY)
         for match in self._matched(query, search, found):
             outcomes = self._successes(match, query)
             if outcomes and match.same_state and not match.hard:
                 fuzzy = self._unlike(query, "fuzzy", match, outcomes)
                 if fuzzy.p >= settings.fuzzy_at:
                     return fuzzy
-        for match in self.near(query):
+        for match in self._matched(query, search, search.nearest(row, FEW)):
             outcomes = self._successes(match, query)
             if not outcomes:
                 continue
@@ -242,8 +243,8 @@ class Lookup:
     def near(self, query: Query) -> Iterator[Match]:
         """The same, compared one at a time."""
         search = self._search(query)
-        found = search.nearest(query.arguments.values or {}, query.dependence.digest, FEW)
-        return self._matched(query, search, found)
+        row = search.row(query.arguments.values or {}, query.dependence.digest)
+        return self._matched(query, search, search.nearest(row, FEW))
 
     def _search(self, query: Query) -> CandidateSearch:
         """The tool's recorded calls at the query's place; read at the first query, and anew once entries were added."""

@@ -55,7 +55,7 @@ def test_the_call_of_highest_p_is_found(calls, queries, bar):
     search, candidates, calibration = made(calls, bar)
     for asked in queries:
         best = by_brute_force(candidates, calibration, asked, "sFalse")
-        found = search.serving(asked, "sFalse", 64)
+        found = search.serving(search.row(asked, "sFalse"), 64)
         if best >= bar + 1e-6:
             assert found[0][1] == pytest.approx(best, abs=1e-5)
         for position, p, _ in found:
@@ -74,8 +74,8 @@ def test_the_best_of_many_is_the_best_of_all():
     served = 0
     for call in drawn.choices(calls, k=100):
         asked = call | {"query": call["query"].upper() + "!"}
-        best = every.serving(asked, "sFalse", 64)
-        assert few.serving(asked, "sFalse", 64) == best
+        best = every.serving(every.row(asked, "sFalse"), 64)
+        assert few.serving(few.row(asked, "sFalse"), 64) == best
         served += bool(best)
     assert served > 50
 
@@ -83,17 +83,17 @@ def test_the_best_of_many_is_the_best_of_all():
 def test_something_near_is_found_among_many():
     calls = [{"query": f"shop {n} street", "day": n % 30} for n in range(500)]
     search, candidates, _ = made(calls, compare_all=10)
-    found = search.nearest({"query": "shop 77 streets", "day": 99}, "sFalse", 5)
+    found = search.nearest(search.row({"query": "shop 77 streets", "day": 99}, "sFalse"), 5)
     assert len(found) == 5 and candidates[found[0][0]].values()["query"] == "shop 77 street"
-    assert search.nearest({"nothing": "alike"}, "none", 5)
+    assert search.nearest(search.row({"nothing": "alike"}, "none"), 5)
 
 
 def test_hostile_calls_are_searched_too():
     calls = [{f"field{n}_{m}": "x" for m in range(40)} for n in range(10)] + [{}, {"query": "a" * 100_000}]
     search, *_ = made([{"query": None} | call for call in calls], compare_all=0)
     for asked in (*calls, {"query": "\ud800"}, {"query": {"deep": [1]}}, {"query": "?"}):
-        assert isinstance(search.serving(asked, "sFalse", 64), list)
-        assert search.nearest(asked, "sFalse", 3)
+        assert isinstance(search.serving(search.row(asked, "sFalse"), 64), list)
+        assert search.nearest(search.row(asked, "sFalse"), 3)
 
 
 def test_calls_that_are_added_are_found(make, compiled):
