@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Positions: TypeAlias = NDArray[np.int32]
 Found: TypeAlias = tuple[int, float, float]
 """Position of a call, its p, and the sum of its fields' similarities."""
-MOST_OF_ONE_KIND = 128
+MOST_OF_ONE_KIND = 32
 """Entries of one posting that are taken where only something near is wanted."""
 _CLOSENESS = 1e-7
 """How much closeness counts beside p: it orders what p cannot tell apart."""
