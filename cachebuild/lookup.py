@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, takewhile
 from typing import TYPE_CHECKING
 
 from cachebuild.answer import Answer, Outcome, Tier, unavailable
@@ -269,7 +269,7 @@ class Lookup:
         from rapidfuzz import fuzz
 
         asked, settings = query.arguments.canonical, self.settings
-        tied = sum(each[1:] == found[0][1:] for each in found)
+        tied = sum(1 for _ in takewhile(lambda each: each[1:] == found[0][1:], found))
         calls = [search.calls[position] for position, _, _ in found[:tied]]
         calls.sort(key=lambda call: -fuzz.ratio(asked, call.arguments))
         rest = (search.calls[position] for position, _, _ in found[tied:])
