@@ -19,7 +19,7 @@ from cachebuild.fidelity import beyond_chance, chance_of, shared, tokens
 from cachebuild.similarity import StemWeights, stems, text_similarity
 from cachebuild.state import is_id_field
 from curate.canonical import canonical_json
-from curate.errors import UsageError
+from curate.errors import FolderError, UsageError
 
 FieldType: TypeAlias = Literal["id", "number", "enum", "structure", "text"]
 NEVER_FUZZY: frozenset[FieldType] = frozenset(("id", "number"))
@@ -319,9 +319,18 @@ def calibration_rows(
 
 
 def read_calibration(rows: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], dict[str, FieldCounts]]:
-    """(env, tool) -> field -> counts, from the rows of table `calibration`."""
+    """(env, tool) -> field -> counts, from the rows of table `calibration`.
+
+    Raises:
+        FolderError: for the table of an earlier version.
+    """
     counted: dict[tuple[str, str], dict[str, FieldCounts]] = {}
     for row in rows:
+        if "curve" not in row:
+            raise FolderError(
+                "table calibration of this cache is of an earlier version. "
+                "Compile it again: python -m cachebuild DIR --out CACHE --overwrite"
+            )
         sums = PairSums([point["pairs"] for point in row["curve"]], [point["fidelity"] for point in row["curve"]])
         weights = StemWeights(row["values"], {each["stem"]: each["values"] for each in row["stems"]})
         counts = FieldCounts(row["type"], row["share"], row["chance"], sums, row["equal"], weights)

@@ -12,6 +12,7 @@ from cachebuild.calibration import (
     read_calibration,
 )
 from cachebuild.curve import p_at
+from curate.errors import FolderError
 
 SETTINGS = CalibrationSettings()
 
@@ -109,3 +110,8 @@ def test_the_pairs_of_a_field_are_bounded(kind):
     groups = [0] if kind == "one group" else range(60)
     made = calls(*(({"q": ["x", n], "g": g}, "same") for g in groups for n in many))
     assert 5_000 < sum(calibrate(made, SETTINGS)["q"].sums.pairs) <= MAX_PAIRS
+
+
+def test_the_table_of_an_earlier_version_is_refused():
+    with pytest.raises(FolderError, match="Compile it again"):
+        read_calibration([{"env_id": "shop", "tool": "find", "field": "q", "type": "text", "p_differs": 0.5}])
