@@ -1,4 +1,4 @@
-"""How likely two calls that differ in a field have the same result: counted on recorded pairs that differ in it alone.
+"""What a differing field costs: the expected fidelity of results when it alone differs, counted on recorded pairs.
 
 p of a recorded call for a query is the product over the fields that differ.
 """
@@ -7,33 +7,37 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
-from itertools import combinations
+from functools import cached_property, lru_cache
+from itertools import combinations, pairwise
 from math import inf
 from typing import Any, Literal, TypeAlias
 
+from cachebuild.curve import GRID, Curve, PairSums, fit, p_at
+from cachebuild.fidelity import beyond_chance, chance_of, shared, tokens
+from cachebuild.similarity import StemWeights, stems, text_similarity
 from cachebuild.state import is_id_field
 from curate.canonical import canonical_json
-from curate.errors import UsageError
+from curate.errors import FolderError, UsageError
 
 FieldType: TypeAlias = Literal["id", "number", "enum", "structure", "text"]
 NEVER_FUZZY: frozenset[FieldType] = frozenset(("id", "number"))
 """Another id is another thing and another number another answer, however alike they look."""
-BANDS = (0.0, 0.5, 0.8)
-"""Lower bounds of the similarity bands in which the pairs of a text field are counted."""
 MAX_ENUM_VALUES = 20
 CALLS_PER_ENUM_VALUE = 3
 MAX_DISTINCT = 1_000
+MAX_PAIRS = 10_000
+"""Pairs of one field that are compared at most, and as many again of neighbours in a text field."""
 
+_DIGITS = 6
+"""Sums are rounded to this, so that they come back from the table as they were."""
 _DIGITS_ONLY = re.compile(r"[\W\d_]*\d[\W\d_]*")
-_TOKEN = re.compile(r"\w+")
 
 
 @dataclass(frozen=True)
 class CalibrationSettings:
-    """How p of a differing field is counted: (equal + weight * prior) / (pairs + weight).
+    """How p of a differing field is counted: (fidelity of the pairs + weight * prior) / (pairs + weight).
 
     Attributes:
         weight: pseudo-pairs of the prior; with 10, a hard field needs 40 pairs, all equal, to reach .8.
@@ -61,11 +65,15 @@ class CalibrationSettings:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """One distinct successful call, as calibration sees it; calls of one `group` share tool, place and state."""
+    """One distinct successful call, as calibration sees it; calls of one `group` share tool, place and state.
+
+    `result` may be cut: it tells how near results come that `result_hash` says are not equal.
+    """
 
     group: tuple[str, ...]
     arguments: Mapping[str, Any]
     result_hash: str
+    result: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,21 +90,30 @@ class FieldDifference:
 
 @dataclass
 class FieldCounts:
-    """What was counted for one field: pairs and pairs with equal results, one of each a band.
+    """What was counted for one field.
 
-    `share` is the share of the calls that have the field.
+    Attributes:
+        type: of its values.
+        share: of the calls that have it.
+        chance: what two results of the tool share by accident.
+        sums: the pairs that differ in it alone, by similarity.
+        equal: pairs of them with equal results.
+        stems: of a text field's values.
     """
 
     type: FieldType
     share: float = 0.0
-    pairs: list[int] = field(default_factory=lambda: [0] * len(BANDS))
-    equal: list[int] = field(default_factory=lambda: [0] * len(BANDS))
+    chance: float = 0.0
+    sums: PairSums = field(default_factory=PairSums)
+    equal: int = 0
+    stems: StemWeights = field(default_factory=StemWeights)
 
-    def p(self, similarity: float, settings: CalibrationSettings) -> float:
-        """How likely a difference of this similarity leaves the result as it is (Laplace smoothing)."""
-        at = _band(similarity)
-        prior = similarity**settings.power if self.type == "text" else 0.0
-        return (self.equal[at] + settings.weight * prior) / (self.pairs[at] + settings.weight)
+    def curve(self, settings: CalibrationSettings) -> Curve:
+        """What p is at each similarity."""
+        text = self.type == "text"
+        prior = [similarity**settings.power if text else 0.0 for similarity in GRID]
+        curve = fit(self.sums, prior, settings.weight)
+        return curve if text else curve[:1] * len(curve)
 
 
 def field_type(name: str, values: Iterable[Any], id_fields: tuple[str, ...] = ()) -> FieldType:
@@ -131,25 +148,6 @@ def _value_kind(value: Any) -> str:
     return "structure"
 
 
-def text_similarity(first: str, second: str) -> float:
-    """Jaccard similarity of the casefolded words, 0 to 1; 0 if the words that hold digits are not the same."""
-    one, two = _tokens(first), _tokens(second)
-    if one == two:
-        return 1.0
-    if any(any(c.isdigit() for c in token) for token in one ^ two):
-        return 0.0
-    return len(one & two) / len(one | two)
-
-
-@lru_cache(maxsize=4_096)
-def _tokens(text: str) -> frozenset[str]:
-    return frozenset(_TOKEN.findall(text.casefold()))
-
-
-def _band(similarity: float) -> int:
-    return max(index for index, start in enumerate(BANDS) if similarity >= start)
-
-
 def calibrate(
     calls: Iterable[Recorded], settings: CalibrationSettings, id_fields: tuple[str, ...] = ()
 ) -> dict[str, FieldCounts]:
@@ -166,42 +164,85 @@ def calibrate(
         Field name -> counts, in the order of the names.
     """
     calls = list(calls)
+    chance = round(chance_of(call.result for call in calls), _DIGITS)
     names = sorted({name for call in calls for name in call.arguments})
     texts = [{name: canonical_json(value) for name, value in call.arguments.items()} for call in calls]
     counted: dict[str, FieldCounts] = {}
     for name in names:
         present = [call.arguments[name] for call in calls if name in call.arguments]
-        counts = counted[name] = FieldCounts(field_type(name, present, id_fields), len(present) / len(calls))
+        kind = field_type(name, present, id_fields)
+        counts = counted[name] = FieldCounts(kind, len(present) / len(calls), chance)
+        if kind == "text":
+            counts.stems = StemWeights.of(sorted({each for each in present if isinstance(each, str)}))
         groups: dict[tuple[Any, ...], list[int]] = {}
         for position, call in enumerate(calls):
             rest = tuple(item for item in texts[position].items() if item[0] != name)
             groups.setdefault((call.group, rest), []).append(position)
-        for group in groups.values():
-            _count_pairs(counts, name, [calls[position] for position in group], settings)
+        alike = [[calls[position] for position in group] for group in groups.values() if len(group) > 1]
+        _compare(counts, name, alike, settings)
     return counted
 
 
-def _count_pairs(counts: FieldCounts, name: str, calls: list[Recorded], settings: CalibrationSettings) -> None:
-    """Add the pairs of calls that are equal but for this field."""
+def _compare(
+    counts: FieldCounts, name: str, groups: Sequence[Sequence[Recorded]], settings: CalibrationSettings
+) -> None:
+    """Add pairs of calls that are equal but for this field, out of each group of such calls."""
+    token_counts = lru_cache(maxsize=2 * settings.max_group)(tokens)  # each call of a group meets all the others
+    for one, two in _pairs(counts, name, groups, settings):
+        similarity = _similarity(counts, one.arguments.get(name), two.arguments.get(name))
+        if one.result_hash == two.result_hash:
+            counts.equal += 1
+            counts.sums.add(similarity, 1.0)
+        else:
+            share = shared(token_counts(one.result), token_counts(two.result))
+            counts.sums.add(similarity, beyond_chance(share, counts.chance))
+    for values in (counts.sums.pairs, counts.sums.fidelity):
+        values[:] = [round(each, _DIGITS) for each in values]
+
+
+def _pairs(
+    counts: FieldCounts, name: str, groups: Sequence[Sequence[Recorded]], settings: CalibrationSettings
+) -> Iterator[tuple[Recorded, Recorded]]:
+    """The pairs to compare: all of the first calls of each group, and for texts those beside each other by stems.
+
+    Calls come in the order of their keys, so the first are drawn at random; texts that share rare stems are too few
+    for that, and they are the ones that look-up serves.
+    """
+    most = _most_of_group([len(group) for group in groups], settings.max_group)
+    left = MAX_PAIRS
+    for group in groups:
+        for pair in combinations(group[:most], 2):
+            if not left:
+                break
+            left -= 1
+            yield pair
     if counts.type != "text":
-        results = Counter(call.result_hash for call in calls)
-        counts.pairs[0] += _pairs(len(calls))
-        counts.equal[0] += sum(map(_pairs, results.values()))
         return
-    for one, two in combinations(calls[: settings.max_group], 2):
-        at = _band(_similarity("text", one.arguments.get(name), two.arguments.get(name)))
-        counts.pairs[at] += 1
-        counts.equal[at] += one.result_hash == two.result_hash
+    left = MAX_PAIRS
+    for group in groups:
+        if len(group) > most:
+            beside = sorted(group[most:], key=lambda call: _rarest_first(counts.stems, call.arguments.get(name)))
+            for pair in list(pairwise(beside))[:left]:
+                left -= 1
+                yield pair
 
 
-def _pairs(number: int) -> int:
-    return number * (number - 1) // 2
+def _most_of_group(sizes: Sequence[int], most: int) -> int:
+    """How many calls of each group can be compared with each other without exceeding `MAX_PAIRS` in all."""
+    while most > 2 and sum(min(size, most) * (min(size, most) - 1) // 2 for size in sizes) > MAX_PAIRS:
+        most -= max(1, most // 8)
+    return most
 
 
-def _similarity(kind: FieldType, asked: Any, recorded: Any) -> float:
+def _rarest_first(weights: StemWeights, text: Any) -> list[tuple[float, str]]:
+    found = stems(text) if isinstance(text, str) else ()
+    return sorted((-weights.weight(stem), stem) for stem in found)
+
+
+def _similarity(counts: FieldCounts, asked: Any, recorded: Any) -> float:
     """Similarity of two values that are not equal: only texts can be alike."""
-    if kind == "text" and isinstance(asked, str) and isinstance(recorded, str):
-        return text_similarity(asked, recorded)
+    if counts.type == "text" and isinstance(asked, str) and isinstance(recorded, str):
+        return text_similarity(asked, recorded, counts.stems)
     return 0.0
 
 
@@ -213,19 +254,31 @@ class ToolCalibration:
     settings: CalibrationSettings
     id_fields: tuple[str, ...] = ()
 
+    @cached_property
+    def curves(self) -> dict[str, Curve]:
+        """Field -> p by similarity."""
+        return {name: counts.curve(self.settings) for name, counts in self.fields.items()}
+
     def differences(self, asked: Mapping[str, Any], recorded: Mapping[str, Any]) -> list[FieldDifference]:
-        """Every field in which the recorded arguments differ from those asked for, by name."""
+        """Every field in which the recorded arguments differ from those asked for, by name.
+
+        A field that no successful call had costs everything.
+        """
         found = []
         for name in sorted(asked.keys() | recorded.keys()):
             one, two = asked.get(name, _MISSING), recorded.get(name, _MISSING)
-            if isinstance(one, str) and one == two:
+            if type(one) in (str, int) and type(one) is type(two) and one == two:
                 continue
             texts = [None if value is _MISSING else canonical_json(value) for value in (one, two)]
             if texts[0] == texts[1]:
                 continue
-            counts = self.fields.get(name) or FieldCounts(field_type(name, (one, two), self.id_fields))
-            similarity = _similarity(counts.type, one, two)
-            p = counts.p(similarity, self.settings)
+            counts = self.fields.get(name)
+            if counts is None:
+                kind = field_type(name, (each for each in (one, two) if each is not _MISSING), self.id_fields)
+                found.append(FieldDifference(name, kind, texts[0], texts[1], 0.0, 0.0))
+                continue
+            similarity = _similarity(counts, one, two)
+            p = p_at(self.curves[name], similarity)
             found.append(FieldDifference(name, counts.type, texts[0], texts[1], similarity, p))
         return found
 
@@ -244,33 +297,42 @@ _MISSING = object()
 def calibration_rows(
     env_id: str, tool: str, counted: Mapping[str, FieldCounts], settings: CalibrationSettings
 ) -> Iterator[dict[str, Any]]:
-    """The rows of table `calibration`: one a field, for text fields one a band of similarity.
-
-    `p_differs` of a text band is that of its lower bound.
-    """
+    """The rows of table `calibration`, one a field."""
     for name, counts in counted.items():
-        bands = range(len(BANDS)) if counts.type == "text" else range(1)
-        for at in bands:
-            last = at + 1 == len(BANDS) or counts.type != "text"
-            yield {
-                "env_id": env_id,
-                "tool": tool,
-                "field": name,
-                "type": counts.type,
-                "similarity_from": BANDS[at],
-                "similarity_below": 1.0 if last else BANDS[at + 1],
-                "pairs": counts.pairs[at],
-                "equal": counts.equal[at],
-                "p_differs": counts.p(BANDS[at], settings),
-            }
+        points = zip(GRID, counts.sums.pairs, counts.sums.fidelity, counts.curve(settings), strict=True)
+        yield {
+            "env_id": env_id,
+            "tool": tool,
+            "field": name,
+            "type": counts.type,
+            "share": counts.share,
+            "chance": counts.chance,
+            "pairs": round(sum(counts.sums.pairs)),
+            "equal": counts.equal,
+            "curve": [
+                {"similarity": similarity, "pairs": pairs, "fidelity": total, "p": p}
+                for similarity, pairs, total, p in points
+            ],
+            "values": counts.stems.values,
+            "stems": [{"stem": stem, "values": values} for stem, values in counts.stems.counts.items()],
+        }
 
 
 def read_calibration(rows: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], dict[str, FieldCounts]]:
-    """(env, tool) -> field -> counts, from the rows of table `calibration`."""
+    """(env, tool) -> field -> counts, from the rows of table `calibration`.
+
+    Raises:
+        FolderError: for the table of an earlier version.
+    """
     counted: dict[tuple[str, str], dict[str, FieldCounts]] = {}
     for row in rows:
-        fields = counted.setdefault((row["env_id"], row["tool"]), {})
-        counts = fields.setdefault(row["field"], FieldCounts(row["type"]))
-        at = _band(row["similarity_from"])
-        counts.pairs[at], counts.equal[at] = row["pairs"], row["equal"]
+        if "curve" not in row:
+            raise FolderError(
+                "table calibration of this cache is of an earlier version. "
+                "Compile it again: python -m cachebuild DIR --out CACHE --overwrite"
+            )
+        sums = PairSums([point["pairs"] for point in row["curve"]], [point["fidelity"] for point in row["curve"]])
+        weights = StemWeights(row["values"], {each["stem"]: each["values"] for each in row["stems"]})
+        counts = FieldCounts(row["type"], row["share"], row["chance"], sums, row["equal"], weights)
+        counted.setdefault((row["env_id"], row["tool"]), {})[row["field"]] = counts
     return counted

@@ -36,6 +36,8 @@ from curate.table_writer import TableWriter
 
 _SHARE_DIGITS = 6
 """Shares are rounded to this, so that the order in which threads add cannot show in the bytes."""
+_RESULT_HEAD = 8_192
+"""Characters of a result that calibration compares; long results of one tool are alike in form."""
 
 
 def compile_cache(settings: CompileSettings) -> DatasetFolder:
@@ -146,14 +148,15 @@ class Spool:
             .sort(by)
             .collect()
         )
-        rows = found.iter_rows(named=True)
+        heads = self.scan().select("result_hash", result=pl.col("result").str.head(_RESULT_HEAD)).unique("result_hash")
+        rows = found.join(heads.collect(), on="result_hash", how="left", maintain_order="left").iter_rows(named=True)
         for place, calls in groupby(rows, key=lambda row: (row["env_id"], row["tool"])):
             yield place, map(_recorded, calls)
 
 
 def _recorded(row: dict[str, Any]) -> Recorded:
     group = (repr(row["initial_state_id"]), row["scope_value"], row["state_digest"])
-    return Recorded(group, json.loads(row["canonical_arguments"]), row["result_hash"])
+    return Recorded(group, json.loads(row["canonical_arguments"]), row["result_hash"], row["result"])
 
 
 def _spool(

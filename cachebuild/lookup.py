@@ -5,9 +5,10 @@ exact -> normalised -> fuzzy -> best_effort -> unavailable; a tool's policy says
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from itertools import chain, takewhile
+from typing import TYPE_CHECKING
 
 from cachebuild.answer import Answer, Outcome, Tier, unavailable
 from cachebuild.calibration import NEVER_FUZZY, CalibrationSettings, FieldDifference, ToolCalibration, product
@@ -17,7 +18,11 @@ from curate.canonical import hash128
 from curate.errors import UsageError
 
 if TYPE_CHECKING:
+    from cachebuild.candidates import CandidateSearch, Found
     from cachebuild.index import Candidate, EntryIndex
+
+FEW, MANY = 64, 1_024
+"""Recorded calls that are taken as near: a few, and many where a few all stand at the bar."""
 
 
 @dataclass(frozen=True)
@@ -29,14 +34,14 @@ class LookupSettings:
         best_effort: serve the nearest recorded result of an unlike call, marked so; else unavailable.
         unknown_state_p: highest p of an answer that depends on a write of which nobody knows whether it happened, or
             that was recorded in another state.
-        max_candidates: recorded calls of one tool that are compared field by field; where there are more, those
-            whose arguments read most alike.
+        max_candidates: up to so many recorded calls of one tool are all compared; among more, only those that can
+            reach `fuzzy_at`, and for best effort some that share values or rare words with the call.
     """
 
     fuzzy_at: float = 0.8
     best_effort: bool = True
     unknown_state_p: float = 0.5
-    max_candidates: int = 1_000
+    max_candidates: int = 2_000
 
     def check(self) -> None:
         """Refuse bounds that no p can have, and look-ups that compare nothing.
@@ -90,14 +95,12 @@ class Match:
         differences: the fields that differ.
         p: the product of what they cost; capped if the state differs.
         same_state: whether the related writes before it are the query's.
-        likeness: of the two argument texts, 0 to 100; orders what p cannot tell apart.
     """
 
     candidate: Candidate
     differences: tuple[FieldDifference, ...]
     p: float
     same_state: bool
-    likeness: float
 
     @property
     def hard(self) -> bool:
@@ -112,6 +115,8 @@ class Lookup:
         self.index = index
         self.tools = tools
         self.settings = settings
+        self._searches: dict[tuple[Place, str], CandidateSearch] = {}
+        self._searched = index.entries
 
     def facts(self, query: Query) -> ToolFacts:
         """What is known of the query's tool."""
@@ -198,17 +203,26 @@ class Lookup:
         facts, settings = self.facts(query), self.settings
         if "fuzzy" not in facts.policy:
             return unavailable(query.tool, f"{query.tool} is a {facts.kind} tool and no equal call was recorded")
-        matches = [(match, self._successes(match, query)) for match in self.matches(query)]
-        matches = [(match, outcomes) for match, outcomes in matches if outcomes]
-        for match, outcomes in matches:
-            if match.p < settings.fuzzy_at:
-                break
-            fuzzy = self._unlike(query, "fuzzy", match, outcomes)
-            if match.same_state and not match.hard and fuzzy.p >= settings.fuzzy_at:
-                return fuzzy
-        if settings.best_effort and "best_effort" in facts.policy and matches:
-            return self._unlike(query, "best_effort", *matches[0])
-        return unavailable(query.tool, self._nothing_near(query, [match for match, _ in matches]))
+        search = self._search(query)
+        row = search.row(query.arguments.values or {}, query.dependence.digest)
+        found = search.serving(row, FEW)
+        found = found if len(found) < FEW else search.serving(row, MANY)
+        for match in self._matched(query, search, found):
+            outcomes = self._successes(match, query)
+            if outcomes and match.same_state and not match.hard:
+                fuzzy = self._unlike(query, "fuzzy", match, outcomes)
+                if fuzzy.p >= settings.fuzzy_at:
+                    return fuzzy
+        for match in self._matched(query, search, search.nearest(row, FEW)):
+            outcomes = self._successes(match, query)
+            if not outcomes:
+                continue
+            if settings.best_effort and "best_effort" in facts.policy:
+                return self._unlike(query, "best_effort", match, outcomes)
+            because = f"no equal call was recorded in this state; the nearest: {describe(match)}"
+            return unavailable(query.tool, because)
+        because = f"no equal call of {query.tool} was recorded in this state, and no other that succeeded"
+        return unavailable(query.tool, because)
 
     def _unlike(self, query: Query, tier: Tier, match: Match, outcomes: tuple[Outcome, ...]) -> Answer:
         call = match.candidate
@@ -222,38 +236,48 @@ class Lookup:
         outcomes = self.index.outcomes(match.candidate.key, query.exclude_trajectory)
         return tuple(outcome for outcome in outcomes if outcome.success)
 
-    def _nothing_near(self, query: Query, matches: list[Match]) -> str:
-        if not matches:
-            return f"no equal call of {query.tool} was recorded in this state, and no other that succeeded"
-        return f"no equal call was recorded in this state; the nearest: {describe(matches[0])}"
-
     def matches(self, query: Query) -> list[Match]:
-        """The tool's recorded calls of the same place beside the query, best first: by p, then by likeness."""
-        facts, values = self.facts(query), query.arguments.values or {}
-        candidates = self.index.distinct(self.place(query), query.tool)
-        if len(candidates) > self.settings.max_candidates:
-            candidates = self._likest(query, candidates)
-        found = [self._match(query, facts, values, candidate) for candidate in candidates]
-        return sorted(found, key=lambda match: (-match.p, len(match.differences), -match.likeness, match.candidate.key))
+        """Recorded calls of the same place that come near the query, best first: by p, then by closeness."""
+        return list(self.near(query))
 
-    def _match(self, query: Query, facts: ToolFacts, values: Mapping[str, Any], candidate: Candidate) -> Match:
+    def near(self, query: Query) -> Iterator[Match]:
+        """The same, compared one at a time."""
+        search = self._search(query)
+        row = search.row(query.arguments.values or {}, query.dependence.digest)
+        return self._matched(query, search, search.nearest(row, FEW))
+
+    def _search(self, query: Query) -> CandidateSearch:
+        """The tool's recorded calls at the query's place; read at the first query, and anew once entries were added."""
+        from cachebuild.candidates import CandidateSearch
+
+        if self._searched != self.index.entries:
+            self._searches, self._searched = {}, self.index.entries
+        at = (self.place(query), query.tool)
+        if at not in self._searches:
+            settings = self.settings
+            self._searches[at] = CandidateSearch(
+                self.index.distinct(*at),
+                self.facts(query).calibration,
+                settings.fuzzy_at,
+                settings.unknown_state_p,
+                settings.max_candidates,
+            )
+        return self._searches[at]
+
+    def _matched(self, query: Query, search: CandidateSearch, found: list[Found]) -> Iterator[Match]:
+        """The calls that were found, beside the query; those that nothing tells from the first by likeness."""
         from rapidfuzz import fuzz
 
-        differences = tuple(facts.calibration.differences(values, candidate.values()))
-        same_state = candidate.state_digest == query.dependence.digest
-        p = product(differences) if same_state else min(product(differences), self.settings.unknown_state_p)
-        likeness = fuzz.ratio(query.arguments.canonical, candidate.arguments)
-        return Match(candidate, differences, p, same_state, likeness)
-
-    def _likest(self, query: Query, candidates: list[Candidate]) -> list[Candidate]:
-        """The candidates whose arguments read most alike, those of the query's own state before others."""
-        from rapidfuzz import fuzz, process
-
-        digest, limit = query.dependence.digest, self.settings.max_candidates
-        candidates = sorted(candidates, key=lambda candidate: candidate.state_digest != digest)
-        texts = [candidate.arguments for candidate in candidates]
-        best = process.extract(query.arguments.canonical, texts, scorer=fuzz.ratio, processor=None, limit=limit)
-        return [candidates[position] for _, _, position in best]
+        asked, settings = query.arguments.canonical, self.settings
+        tied = sum(1 for _ in takewhile(lambda each: each[1:] == found[0][1:], found))
+        calls = [search.calls[position] for position, _, _ in found[:tied]]
+        calls.sort(key=lambda call: -fuzz.ratio(asked, call.arguments))
+        rest = (search.calls[position] for position, _, _ in found[tied:])
+        for call in chain(calls, rest):
+            differences = tuple(self.facts(query).calibration.differences(query.arguments.values or {}, call.values()))
+            same_state = call.state_digest == query.dependence.digest
+            p = product(differences) if same_state else min(product(differences), settings.unknown_state_p)
+            yield Match(call, differences, p, same_state)
 
 
 def pick(outcomes: tuple[Outcome, ...], seed: int, key: str) -> Outcome:

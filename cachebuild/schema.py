@@ -63,19 +63,33 @@ _TOOL_FIELDS: list[pa.Field[Any]] = [
 TOOL = pa.schema(_TOOL_FIELDS)
 """What was found about one tool of one env; shares are null where nothing could be compared."""
 
+_CURVE_POINT = pa.struct(
+    [
+        pa.field("similarity", pa.float64(), nullable=False),
+        pa.field("pairs", pa.float64(), nullable=False),
+        pa.field("fidelity", pa.float64(), nullable=False),
+        pa.field("p", pa.float64(), nullable=False),
+    ]
+)
+_STEM = pa.struct([pa.field("stem", _STR, nullable=False), pa.field("values", pa.int64(), nullable=False)])
 _CALIBRATION_FIELDS: list[pa.Field[Any]] = [
     pa.field("env_id", _STR, nullable=False),
     pa.field("tool", _STR, nullable=False),
     pa.field("field", _STR, nullable=False),
     pa.field("type", _STR, nullable=False),
-    pa.field("similarity_from", pa.float64(), nullable=False),
-    pa.field("similarity_below", pa.float64(), nullable=False),
+    pa.field("share", pa.float64(), nullable=False),
+    pa.field("chance", pa.float64(), nullable=False),
     pa.field("pairs", pa.int64(), nullable=False),
     pa.field("equal", pa.int64(), nullable=False),
-    pa.field("p_differs", pa.float64(), nullable=False),
+    pa.field("curve", pa.list_(_CURVE_POINT), nullable=False),
+    pa.field("values", pa.int64(), nullable=False),
+    pa.field("stems", pa.list_(_STEM), nullable=False),
 ]
 CALIBRATION = pa.schema(_CALIBRATION_FIELDS)
-"""How often results were equal when one field alone differed; text fields have a row a band of similarity."""
+"""One field of one tool: how near results came when it alone differed.
+
+`curve` has pairs, their summed fidelity and p by similarity; `values` and `stems` weigh the stems of a text field.
+"""
 
 _AUDIT_FIELDS: list[pa.Field[Any]] = [
     pa.field("trajectory_id", _STR, nullable=False),

@@ -1,6 +1,7 @@
 import pytest
 
 from cachebuild.calibration import (
+    MAX_PAIRS,
     CalibrationSettings,
     Recorded,
     ToolCalibration,
@@ -9,14 +10,19 @@ from cachebuild.calibration import (
     field_type,
     product,
     read_calibration,
-    text_similarity,
 )
+from cachebuild.curve import p_at
+from curate.errors import FolderError
 
 SETTINGS = CalibrationSettings()
 
 
 def calls(*pairs, group=("",)):
-    return [Recorded(group, arguments, result) for arguments, result in pairs]
+    return [Recorded(group, arguments, result, result) for arguments, result in pairs]
+
+
+def p_of(counts, similarity):
+    return p_at(counts.curve(SETTINGS), similarity)
 
 
 @pytest.mark.parametrize(
@@ -36,18 +42,12 @@ def test_field_types(name, values, expected):
     assert field_type(name, values) == expected
 
 
-def test_texts_with_other_digits_are_not_alike():
-    assert text_similarity("order 12 shoes", "order 13 shoes") == 0
-    assert text_similarity("Red Shoes!", "red shoes") == 1
-    assert text_similarity("red shoes", "red boots") == pytest.approx(1 / 3)
-
-
 def test_a_field_that_never_matters_is_learnt_from_pairs():
     same = calls(*(({"city": "Rome", "note": f"{word} note"}, "sunny") for word in "abcdefghijklmnop"))
     counted = calibrate(same, SETTINGS)
-    assert counted["note"].pairs[0] == 16 * 15 / 2 == counted["note"].equal[0]
-    assert counted["note"].p(0.0, SETTINGS) == pytest.approx(120 / 130)
-    assert counted["city"].pairs[0] == 0 and counted["city"].p(0.0, SETTINGS) == 0
+    assert sum(counted["note"].sums.pairs) == pytest.approx(16 * 15 / 2) and counted["note"].equal == 120
+    assert p_of(counted["note"], 0.2) == pytest.approx(120 / 130, rel=1e-3)
+    assert sum(counted["city"].sums.pairs) == 0 == p_of(counted["city"], 0.0)
 
 
 def test_only_pairs_of_one_state_that_differ_in_one_field_count():
@@ -56,13 +56,13 @@ def test_only_pairs_of_one_state_that_differ_in_one_field_count():
         + calls(({"a": "x y", "b": "q r"}, "1"), group=("other state",)),
         SETTINGS,
     )
-    assert [counts.pairs[0] for counts in found.values()] == [0, 0]
+    assert [sum(counts.sums.pairs) for counts in found.values()] == [0, 0]
 
 
 def test_hard_fields_start_at_zero_and_need_forty_equal_pairs():
     def p(number):
         made = calls(*(({"mode": ["x", index]}, "same") for index in range(number)))
-        return calibrate(made, SETTINGS)["mode"].p(0.0, SETTINGS)
+        return p_of(calibrate(made, SETTINGS)["mode"], 0.0)
 
     assert p(1) == 0
     assert p(9) == pytest.approx(36 / 46) and p(9) < 0.8 < p(10)
@@ -75,7 +75,8 @@ def test_differences_name_the_fields_and_what_they_cost():
         ("order_id", "id", '"2"', '"1"'),
         ("q", "text", '"a b c"', '"a b"'),
     ]
-    assert found[1].p == pytest.approx((2 / 3) ** 6)
+    assert found[1].similarity == pytest.approx(2 / 3)
+    assert 0.6**6 < found[1].p < 0.7**6
     assert product(found) == 0 and product([]) == 1
     assert calibration.differences({"x": True}, {"x": 1})[0].field == "x"
 
@@ -83,7 +84,34 @@ def test_differences_name_the_fields_and_what_they_cost():
 def test_rows_hold_all_that_was_counted():
     made = calls(*(({"q": text, "n": 1}, text[0]) for text in ("a b c d e", "a b c d f", "a z", "k k")))
     counted = calibrate(made, SETTINGS)
-    read = read_calibration(calibration_rows("shop", "find", counted, SETTINGS))["shop", "find"]
-    assert {name: (c.type, c.pairs, c.equal) for name, c in read.items()} == {
-        name: (c.type, c.pairs, c.equal) for name, c in counted.items()
-    }
+    assert read_calibration(calibration_rows("shop", "find", counted, SETTINGS))["shop", "find"] == counted
+
+
+def test_results_that_are_near_count_by_their_fidelity():
+    form = "name {} city {} zip {}"
+    made = calls(*(({"day": n, "n": 1}, form.format("ann", "rome", n)) for n in range(5)))
+    far = calls(*(({"day": 0, "n": n}, form.format(f"x{n}", f"y{n}", f"z{n}")) for n in range(2, 9)))
+    near = calibrate(made + far, SETTINGS)["day"]
+    assert near.equal == 0 and 0 < p_of(near, 0.0) < 10 / (10 + 10)
+    assert 0 < near.chance < 1 and sum(near.sums.fidelity) < sum(near.sums.pairs) == 10
+
+
+def test_texts_that_are_alike_are_found_among_many():
+    words = [f"{chr(97 + n % 26)}{chr(97 + n // 26)}x" for n in range(600)]
+    made = [({"q": f"{word} {more}"}, word) for word in words for more in ("red", "reds")]
+    curve = calibrate(calls(*made), SETTINGS)["q"]
+    assert sum(curve.sums.pairs[8:]) > 200 and p_of(curve, 1.0) > 0.99
+    assert p_of(curve, 0.3) < 0.1
+
+
+@pytest.mark.parametrize("kind", ["one group", "many groups"])
+def test_the_pairs_of_a_field_are_bounded(kind):
+    many = range(3_000) if kind == "one group" else range(300)
+    groups = [0] if kind == "one group" else range(60)
+    made = calls(*(({"q": ["x", n], "g": g}, "same") for g in groups for n in many))
+    assert 5_000 < sum(calibrate(made, SETTINGS)["q"].sums.pairs) <= MAX_PAIRS
+
+
+def test_the_table_of_an_earlier_version_is_refused():
+    with pytest.raises(FolderError, match="Compile it again"):
+        read_calibration([{"env_id": "shop", "tool": "find", "field": "q", "type": "text", "p_differs": 0.5}])
