@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias, get_args
 
 from curate.canonical import json_object
 
-Tier: TypeAlias = Literal["exact", "normalised", "fuzzy", "best_effort", "unavailable"]
+Tier: TypeAlias = Literal["exact", "normalised", "fuzzy", "best_effort", "unavailable", "simulated"]
 TIERS: tuple[Tier, ...] = get_args(Tier)
 """From best to worst; the rollout keeps the worst one it met."""
 
