@@ -10,6 +10,7 @@ from cachebuild.calibration import CalibrationSettings, FieldCounts, ToolCalibra
 from cachebuild.index import EntryIndex
 from cachebuild.key import KEY_VERSION
 from cachebuild.lookup import Lookup, LookupSettings, ToolFacts
+from cachebuild.misses import Misses
 from cachebuild.policies import EVERY_OTHER, Policies, policy_of, read_policies
 from cachebuild.session import Session
 from cachebuild.state import SessionState, follow
@@ -70,6 +71,7 @@ class ToolCache:
         history: Sequence[Message | Mapping[str, Any]] = (),
         seed: int = 0,
         exclude_trajectory: str | None = None,
+        misses: Misses | None = None,
     ) -> Session:
         """Begin an episode, or go on from a recorded one.
 
@@ -83,13 +85,17 @@ class ToolCache:
                 get the same answers to equal calls in an equal state; a seed for each lets the outcomes vary between
                 them as they varied when they were recorded.
             exclude_trajectory: a trajectory whose own records are not seen (for audits).
+            misses: who answers where the cache has nothing, `Live(call)` or `Simulator(guess)`; without, such calls
+                get the typed unavailable result.
 
         Raises:
             RecordError: for a history that is neither.
         """
         state = self.state(env_id)
-        follow(state, as_messages(history))
-        return Session(self.lookup, state, env_id, initial_state_id, task_id, seed, exclude_trajectory)
+        messages = as_messages(history)
+        follow(state, messages)
+        place = (env_id, initial_state_id, task_id)
+        return Session(self.lookup, state, *place, seed, exclude_trajectory, misses, messages)
 
 
 def _read_tools(
