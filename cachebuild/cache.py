@@ -12,6 +12,7 @@ from cachebuild.key import KEY_VERSION
 from cachebuild.lookup import Lookup, LookupSettings, ToolFacts
 from cachebuild.misses import Misses
 from cachebuild.policies import EVERY_OTHER, Policies, policy_of, read_policies
+from cachebuild.recording import Recorder
 from cachebuild.session import Session
 from cachebuild.state import SessionState, follow
 from curate.cli import say
@@ -72,6 +73,7 @@ class ToolCache:
         seed: int = 0,
         exclude_trajectory: str | None = None,
         misses: Misses | None = None,
+        record: Recorder | None = None,
     ) -> Session:
         """Begin an episode, or go on from a recorded one.
 
@@ -87,6 +89,7 @@ class ToolCache:
             exclude_trajectory: a trajectory whose own records are not seen (for audits).
             misses: who answers where the cache has nothing, `Live(call)` or `Simulator(guess)`; without, such calls
                 get the typed unavailable result.
+            record: keeps what they answered, to be compiled later.
 
         Raises:
             RecordError: for a history that is neither.
@@ -95,7 +98,7 @@ class ToolCache:
         messages = as_messages(history)
         follow(state, messages)
         place = (env_id, initial_state_id, task_id)
-        return Session(self.lookup, state, *place, seed, exclude_trajectory, misses, messages)
+        return Session(self.lookup, state, *place, seed, exclude_trajectory, misses, messages, record)
 
 
 def _read_tools(

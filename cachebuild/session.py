@@ -12,7 +12,9 @@ from cachebuild.explain import Explanation
 from cachebuild.key import CallArguments, read_arguments
 from cachebuild.lookup import Lookup, Query
 from cachebuild.misses import Miss, Misses, SimilarCall
+from cachebuild.recording import Recorder
 from cachebuild.state import SessionState
+from curate.pairing import pair_calls
 from curate.readers.messages import message
 from curate.trajectory import Message, ToolCall
 
@@ -48,6 +50,7 @@ class Session:
         exclude_trajectory: str | None = None,
         misses: Misses | None = None,
         history: Sequence[Message] = (),
+        record: Recorder | None = None,
     ) -> None:
         self._lookup = lookup
         self._state = state
@@ -58,6 +61,7 @@ class Session:
         self._exclude = exclude_trajectory
         self._misses = misses
         self._messages = list(history)
+        self._record = record
         self._calls = 0
         self._frozen: dict[tuple[str, str], Answer] = {}
 
@@ -159,7 +163,21 @@ class Session:
             self._take_in(query.tool, query.arguments, answer)
         if self._misses is not None:
             said = [(query.tool, query.arguments.recorded) for query in turn.queries]
+            if self._record is not None:
+                self._recorded(turn, self._record)
             self._messages += spoken(said, turn.answers, number=self._calls)
+
+    def _recorded(self, turn: _Turn, record: Recorder) -> None:
+        """Hand what others answered to the recorder, with the writes before the turn."""
+        before: list[Message] = []
+        for pair in pair_calls(self._messages):
+            if pair.result_index is not None and self._state.kind(pair.call["name"]) == "write":
+                made = message("assistant")
+                made["tool_calls"] = [pair.call]
+                before += [made, self._messages[pair.result_index]]
+        for at, (query, answer) in enumerate(zip(turn.queries, turn.answers, strict=True)):
+            said = spoken([(query.tool, query.arguments.recorded)], [answer], number=self._calls + at)
+            record.add(query, answer, before, said)
 
     def _take_in(self, tool: str, arguments: CallArguments, answer: Answer) -> None:
         """A write counts if its equal was recorded and succeeded; if that failed, nothing changed; else: a doubt."""

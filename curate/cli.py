@@ -34,6 +34,7 @@ COMMANDS = {
     "synth.augment": "synth.augment",
     "cachebuild": "cachebuild.__main__",
     "cachebuild.audit": "cachebuild.audit",
+    "cachebuild.recording": "cachebuild.recording",
     "cachebuild.withdraw": "cachebuild.withdraw",
     "cachebuild.demo": "cachebuild.demo",
 }
