@@ -8,11 +8,12 @@ import curate  # noqa: F401  sees to a quiet Ctrl-C while a command is still bei
 
 if TYPE_CHECKING:
     from cachebuild.answer import Answer
-    from cachebuild.cache import Session, ToolCache
+    from cachebuild.cache import ToolCache
+    from cachebuild.session import Session
 
 __all__ = ["ToolCache", "Session", "Answer"]
 
-_HOMES = {"ToolCache": "cachebuild.cache", "Session": "cachebuild.cache", "Answer": "cachebuild.answer"}
+_HOMES = {"ToolCache": "cachebuild.cache", "Session": "cachebuild.session", "Answer": "cachebuild.answer"}
 
 
 def __getattr__(name: str) -> Any:

@@ -8,9 +8,12 @@ from typing import Literal, TypeAlias, get_args
 
 from curate.canonical import json_object
 
-Tier: TypeAlias = Literal["exact", "normalised", "fuzzy", "best_effort", "unavailable"]
+Tier: TypeAlias = Literal["exact", "normalised", "fuzzy", "best_effort", "unavailable", "simulated"]
 TIERS: tuple[Tier, ...] = get_args(Tier)
 """From best to worst; the rollout keeps the worst one it met."""
+
+Origin: TypeAlias = Literal["cache", "live", "joined", "simulator"]
+"""Who answered: the cache, the live tool (joined: in a call that another session made), or a simulator."""
 
 UNAVAILABLE = "cache_unavailable"
 
@@ -40,6 +43,7 @@ class Answer:
         source_trajectory_id: where the result was recorded.
         source_message_index: the message of the recorded call.
         outcomes: all results recorded for the matched key, commonest first.
+        origin: who answered.
     """
 
     result: str
@@ -51,6 +55,7 @@ class Answer:
     source_trajectory_id: str | None = None
     source_message_index: int | None = None
     outcomes: tuple[Outcome, ...] = ()
+    origin: Origin = "cache"
 
 
 def unavailable(tool: str, reason: str) -> Answer:

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain, takewhile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from cachebuild.answer import Answer, Outcome, Tier, unavailable
 from cachebuild.calibration import NEVER_FUZZY, CalibrationSettings, FieldDifference, ToolCalibration, product
 from cachebuild.key import CallArguments, Place, exact_key, normalised_arguments, normalised_key, repr_short
+from cachebuild.policies import read_policies
 from cachebuild.state import Dependence
 from curate.canonical import hash128
 from curate.errors import UsageError
@@ -36,12 +37,19 @@ class LookupSettings:
             that was recorded in another state.
         max_candidates: up to so many recorded calls of one tool are all compared; among more, only those that can
             reach `fuzzy_at`, and for best effort some that share values or rare words with the call.
+        volatile: of the outcomes recorded for a volatile tool: "drawn" by the session's seed as for any other tool;
+            "session", where the first answer to a call stands for the whole session, whatever is written meanwhile; or
+            always the "commonest", whatever the seed.
+        policies: per tool, the tiers that may answer and the lowest p, as TOOL=TIER,TIER@P; * stands for the tools
+            that are not named, e.g. `get_quote=exact@.9 search=exact,normalised *=@.5`.
     """
 
     fuzzy_at: float = 0.8
     best_effort: bool = True
     unknown_state_p: float = 0.5
     max_candidates: int = 2_000
+    volatile: Literal["drawn", "session", "commonest"] = "drawn"
+    policies: tuple[str, ...] = ()
 
     def check(self) -> None:
         """Refuse bounds that no p can have, and look-ups that compare nothing.
@@ -54,6 +62,7 @@ class LookupSettings:
                 raise UsageError(f"--{name.replace('_', '-')} must be between 0 and 1, not {getattr(self, name)}")
         if self.max_candidates < 1:
             raise UsageError(f"--max-candidates must be at least 1, not {self.max_candidates}")
+        read_policies(self.policies)
 
 
 @dataclass(frozen=True)
@@ -67,6 +76,7 @@ class ToolFacts:
     agreement: float
     normalised_agreement: float
     calibration: ToolCalibration
+    lowest_p: float = 0.0
 
 
 NOTHING_KNOWN = ToolFacts("write", False, False, frozenset(), 0.0, 0.0, ToolCalibration({}, CalibrationSettings()))
@@ -132,7 +142,10 @@ class Lookup:
         refused = self._refusal(query)
         if refused is not None:
             return unavailable(query.tool, refused)
-        return self._equal(query) or self._similar(query)
+        found, lowest = self._equal(query) or self._similar(query), self.facts(query).lowest_p
+        if found.p < lowest and found.tier != "unavailable":
+            return unavailable(query.tool, f"{found.reason}; p {found.p:.2f} is below {lowest}, the tool's lowest")
+        return found
 
     def _refusal(self, query: Query) -> str | None:
         """Why no tier can answer, whatever was recorded."""
@@ -150,7 +163,7 @@ class Lookup:
         facts, place, exclude = self.facts(query), self.place(query), query.exclude_trajectory
         digest, values = query.dependence.digest, query.arguments.values or {}
         key = exact_key(place, query.tool, query.arguments.canonical, digest)
-        outcomes = self.index.outcomes(key, exclude)
+        outcomes = self.index.outcomes(key, exclude) if "exact" in facts.policy else ()
         if outcomes:
             return self._served(query, "exact", key, query.arguments.canonical, outcomes, 1.0)
         if "normalised" not in facts.policy:
@@ -175,14 +188,15 @@ class Lookup:
     ) -> Answer:
         """The answer from the outcomes of one recorded call; `p_call` is p that it stands for the query."""
         facts = self.facts(query)
-        picked = pick(outcomes, query.seed, key)
+        commonest = facts.volatile and self.settings.volatile == "commonest"
+        picked = outcomes[0] if commonest else pick(outcomes, query.seed, key)
         p = p_call * share(picked, outcomes, facts.agreement)
         reason = because or f"{tier} hit"
         total = sum(outcome.count for outcome in outcomes)
         if len(outcomes) > 1:
             reason += f"; {picked.count} of {total} records have this result"
         if facts.volatile:
-            reason += "; the tool is volatile"
+            reason += "; the tool is volatile" + (", the commonest is served" if commonest else "")
         if query.dependence.doubtful:
             p = min(p, self.settings.unknown_state_p)
             reason += "; state_unknown: a related write may or may not have happened"

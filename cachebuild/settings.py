@@ -1,4 +1,4 @@
-"""What the two commands can be told; the settings of one idea live beside it (scope, calibration, look-up)."""
+"""What the commands can be told; the settings of one idea live beside it (scope, calibration, look-up)."""
 
 from __future__ import annotations
 
@@ -65,6 +65,29 @@ class AuditSettings:
     overwrite: bool = False
     lookup: LookupSettings = field(default_factory=LookupSettings)
     config: Path | None = None
+
+
+@dataclass(frozen=True)
+class WithdrawSettings:
+    """Settings of `python -m cachebuild.withdraw`; exactly one of trajectory, task, source and tool says what.
+
+    Attributes:
+        cache: the cache folder; it is changed in place, in one step.
+        reason: why, for the report; needed unless --undo.
+        trajectory: ids of the trajectories whose recorded calls are withdrawn.
+        task: ids of the tasks.
+        source: names of the sources.
+        tool: names of the tools.
+        undo: serve again what was withdrawn.
+    """
+
+    cache: Positional[Path]
+    reason: str = ""
+    trajectory: tuple[str, ...] = ()
+    task: tuple[str, ...] = ()
+    source: tuple[str, ...] = ()
+    tool: tuple[str, ...] = ()
+    undo: bool = False
 
 
 def words(values: tuple[str, ...]) -> tuple[str, ...]:

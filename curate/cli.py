@@ -34,6 +34,8 @@ COMMANDS = {
     "synth.augment": "synth.augment",
     "cachebuild": "cachebuild.__main__",
     "cachebuild.audit": "cachebuild.audit",
+    "cachebuild.recording": "cachebuild.recording",
+    "cachebuild.withdraw": "cachebuild.withdraw",
     "cachebuild.demo": "cachebuild.demo",
 }
 """Command name -> module with `main(argv) -> int`; each also runs as `python -m NAME`."""
