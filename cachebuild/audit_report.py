@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from textwrap import wrap
 from typing import Any
 
 from cachebuild.ablations import LEGEND, AblationTally
@@ -93,7 +94,7 @@ class AuditTally:
         if self.ablations is not None:
             yield "\nThe same calls, answered by simpler caches"
             yield text_table(*self.ablations.table())
-            yield LEGEND
+            yield from wrap(LEGEND, 100)
         for reason, count in sorted(self.left_out.items()):
             yield f"not asked, {reason.replace('_', ' ')}: {count:,} calls"
         if self.tiers.own_in_cache:
