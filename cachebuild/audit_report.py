@@ -20,6 +20,34 @@ _ECE = (
 _MOST_FAULTS = 12
 
 
+RECORDED, PLAYED, CHANGED = "recorded", "as played", "as changed"
+"""Where calls come from; `PLAYED` is also the variant of the rows of a live audit that are not changed."""
+
+
+class Figures:
+    """The shares and the calibration of one group of calls.
+
+    Args:
+        seed: of the intervals.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.headlines = Headlines(seed)
+        self.calibration = Calibration()
+        self.by_tool: dict[str, Calibration] = {}
+
+    def add(self, row: Row, tool: str) -> None:
+        """Count one row of table `audit`."""
+        self.headlines.add(row)
+        for calibration in (self.calibration, self.by_tool.setdefault(tool, Calibration())):
+            calibration.add(row)
+
+    def ece(self) -> Iterator[tuple[str, float | None]]:
+        """(what p is held against, calibration error)."""
+        for of, name in (("right", "exactly right"), ("fidelity", "fidelity")):
+            yield name, self.calibration.ece(of)
+
+
 class AuditTally:
     """All that one audit counts.
 
@@ -32,9 +60,7 @@ class AuditTally:
         self.live = live
         self.calls = 0
         self.tiers = TierTally()
-        self.headlines = Headlines(seed)
-        self.calibration = Calibration()
-        self.by_tool: dict[str, Calibration] = {}
+        self.figures = {name: Figures(seed) for name in ((PLAYED, CHANGED) if live else (RECORDED,))}
         self.variants = TierTally()
         self.left_out: Counter[str] = Counter()
         self.episodes: list[dict[str, Any]] = []
@@ -46,10 +72,9 @@ class AuditTally:
         """Count one row of table `audit`."""
         self.calls += 1
         self.tiers.add(row)
-        self.headlines.add(row)
         tool = f"{row['env_id']}: {row['tool']}"
-        for calibration in (self.calibration, self.by_tool.setdefault(tool, Calibration())):
-            calibration.add(row)
+        group = RECORDED if row["variant"] is None else PLAYED if row["variant"] == PLAYED else CHANGED
+        self.figures[group].add(row, tool)
         if row["variant"]:
             self.variants.add({**row, "env_id": "replay", "tool": row["variant"]})
         if row["tier"] == "exact" and not row["right"]:
@@ -67,9 +92,10 @@ class AuditTally:
             "left_out": dict(sorted(self.left_out.items())),
             "wrong_exact_hits": dict(sorted(self.causes.items())),
         }
-        counted["ece"] = {of: _rounded(self.calibration.ece(of)) for of in ("right", "fidelity")}
-        shares = self.headlines.shares()
-        counted["shares"] = {share.name: _rounded(share.value) for share in shares}
+        for group, figures in self.figures.items():
+            shares = {share.name: _rounded(share.value) for share in figures.headlines.shares()}
+            ece = {f"ECE, {name}": _rounded(value) for name, value in figures.ece()}
+            counted[group.replace(" ", "_")] = shares | ece
         if self.live:
             counted["episodes"] = episode_counts(self.episodes)
         return counted
@@ -80,12 +106,12 @@ class AuditTally:
         if self.live:
             yield "\nEpisodes as played and as changed"
             yield text_table(*_only_tools(self.variants))
-        yield "\nShares, volatile tools left out"
-        yield text_table(*share_table(self.headlines.shares()))
+        for group, figures in self.figures.items():
+            yield f"\nShares of the calls {group}, volatile tools left out"
+            yield text_table(*share_table(figures.headlines.shares()))
+            for name, value in figures.ece():
+                yield f"calibration error (ECE) of p against {name}: {'-' if value is None else f'{value:.3f}'}"
         yield ""
-        for of, name in (("right", "exactly right"), ("fidelity", "fidelity")):
-            value = self.calibration.ece(of)
-            yield f"calibration error (ECE) of p against {name}: {'-' if value is None else f'{value:.3f}'}"
         for cause, count in sorted(self.causes.items()):
             yield f"wrong exact hits, {cause}: {count:,}"
         if self.live:
@@ -135,7 +161,9 @@ def audit_report(tally: AuditTally) -> Report:
     """The report of an audit."""
     report = Report("Cache audit")
     report.text(_HOW_LIVE if tally.live else _HOW_RECORDED)
-    report.table("Shares in percent, volatile tools left out", *share_table(tally.headlines.shares()))
+    for group, figures in tally.figures.items():
+        caption = f"Shares of the calls {group}, volatile tools left out"
+        report.table(caption, *share_table(figures.headlines.shares()))
     report.text("Intervals: 95 % of 1,000 resamples of the trajectories.")
     report.table("Tiers", *tally.tiers.table())
     _tier_plot(report, tally.tiers)
@@ -182,19 +210,20 @@ def _calibration(report: Report, tally: AuditTally) -> None:
 
     report.heading("Is p honest?")
     report.text(_ECE)
-    rows = tally.calibration.rows()
-    headers = ["p", "answers", "mean p", "exactly right", "fidelity"]
-    report.table("What p promised and what came true", headers, rows)
-    if rows:
-        series = {"exactly right": [row[3] for row in rows], "fidelity": [row[4] for row in rows]}
-        counts, promised = [row[1] for row in rows], [row[2] for row in rows]
-        svg = plots.calibration(promised, series, counts, xlabel="mean p (answers below)", ylabel="came true")
-        report.plot("What p promised and what came true", svg)
-    tools: list[list[Cell]] = [
-        [tool, sum(found.counts), found.ece("right"), found.ece("fidelity")]
-        for tool, found in [("all tools", tally.calibration), *sorted(tally.by_tool.items())]
-    ]
-    report.table("Calibration error (ECE)", ["tool", "answers", "exactly right", "fidelity"], tools)
+    for group, figures in tally.figures.items():
+        rows, caption = figures.calibration.rows(), f"What p promised and what came true, calls {group}"
+        report.table(caption, ["p", "answers", "mean p", "exactly right", "fidelity"], rows)
+        if rows:
+            series = {"exactly right": [row[3] for row in rows], "fidelity": [row[4] for row in rows]}
+            counts, promised = [row[1] for row in rows], [row[2] for row in rows]
+            svg = plots.calibration(promised, series, counts, xlabel="mean p (answers below)", ylabel="came true")
+            report.plot(caption, svg)
+        tools: list[list[Cell]] = [
+            [tool, sum(found.counts), found.ece("right"), found.ece("fidelity")]
+            for tool, found in [("all tools", figures.calibration), *sorted(figures.by_tool.items())]
+        ]
+        caption = f"Calibration error (ECE), calls {group}"
+        report.table(caption, ["tool", "answers", "exactly right", "fidelity"], tools)
 
 
 def _whole(report: Report, tally: AuditTally) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cachebuild.answer import Answer
+from cachebuild.audit_report import PLAYED
 from cachebuild.key import read_arguments
 from cachebuild.lookup import Query
 from cachebuild.perturb import Scenery, Turn, changed
@@ -162,7 +163,7 @@ def live_rows(auditor: Auditor, settings: AuditSettings, judged: list[dict[str, 
         turns = _turns(record["messages"])
         scenery = sceneries.setdefault(task.initial_state_id, Scenery(world.tool_kinds, _optional(world)))
         scenery.meet(turns)
-        yield from _side_by_side(auditor, world, episode, turns, "as played")
+        yield from _side_by_side(auditor, world, episode, turns, PLAYED)
         found = changed(turns, scenery, episode.rng(), number)
         if found is not None:
             yield from _side_by_side(auditor, world, episode, found[1], found[0])
