@@ -182,9 +182,12 @@ class Session:
     def _take_in(self, tool: str, arguments: CallArguments, answer: Answer) -> None:
         """A write counts if its equal was recorded and succeeded; if that failed, nothing changed; else: a doubt."""
         self._calls += 1
-        if self._state.kind(tool) != "write":
+        kind, equal = self._state.kind(tool), answer.tier in ("exact", "normalised")
+        if kind == "read" and equal and not answer.failed:
+            self._state.read(tool, read_arguments(answer.matched_arguments), answer.result)
+        if kind != "write":
             return
-        if answer.tier not in ("exact", "normalised"):
+        if not equal:
             self._state.doubt(("call", self._calls), arguments)
         elif not answer.failed:
             # As recorded, so that the reads recorded behind it are found after a normalised hit too.

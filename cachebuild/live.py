@@ -246,10 +246,12 @@ class Truth:
         self._missed = False
 
     def take_in(self, tool: str, query_arguments: Any, said: str, answer: Answer) -> None:
-        """A call of the desk: a write that it accepted counts."""
-        if self.state.kind(tool) != "write":
+        """A call of the desk: a read or a write that it accepted counts."""
+        done, kind = not said.startswith("Error"), self.state.kind(tool)
+        if kind == "read" and done:
+            self.state.read(tool, query_arguments, said)
+        if kind != "write":
             return
-        done = not said.startswith("Error")
         served = answer.tier in ("exact", "normalised") and not answer.failed
         self._missed |= done != served
         if done:

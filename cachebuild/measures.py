@@ -82,7 +82,7 @@ HEADLINES = (
     "wrong exact hits, state known",
     "wrong hits, reads behind a related write",
     "hits lost to state keying",
-    "lost hits that would have been wrong",
+    "right hits lost to state keying",
 )
 
 
@@ -109,7 +109,7 @@ class Headlines:
             (not row["right"], row["tier"] == "exact" and "state_unknown" not in row["reason"]),
             (not row["right"], behind),
             (lost, True),
-            (not row["stateless_right"], lost),
+            (lost and row["stateless_right"], True),
         )
         sums = self._sums.setdefault(row["trajectory_id"], [0.0] * 2 * len(HEADLINES))
         for at, (part, counted) in enumerate(counts):
