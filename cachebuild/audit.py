@@ -1,4 +1,4 @@
-"""How good is a cache? Recorded calls, asked again: `python -m cachebuild.audit CACHE --queries DIR`.
+"""How good is a cache? `python -m cachebuild.audit CACHE --queries DIR`, or `--live desk` against a live world.
 
 Every answered call of the queries is looked up with the recorded messages before its turn as history, and nothing that
 its own trajectory recorded is seen. Right means that the result is the recorded one, byte for byte.
@@ -14,32 +14,26 @@ from typing import TYPE_CHECKING, Any
 
 from cachebuild.settings import AuditSettings, chosen_splits
 from curate.cli import out, parse, run, say
+from curate.errors import UsageError
 
 if TYPE_CHECKING:
+    from cachebuild.ablations import Ablations, AblationTally
     from cachebuild.answer import Answer
+    from cachebuild.audit_report import AuditTally
     from cachebuild.cache import ToolCache
     from cachebuild.entries import RecordedCall
-    from cachebuild.tiers import TierTally
+    from cachebuild.lookup import Query
     from curate.folder import DatasetFolder, FolderWriter
-    from curate.report import Report
     from curate.trajectory import Trajectory
-
-_P_BINS = (0.0, 0.2, 0.5, 0.8, 0.95)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Replay the queries, print the tier table, and write rows and report where asked to."""
+    """Ask the queries or play the episodes, print the tables, and write rows and report where asked to."""
     settings = parse(AuditSettings, "python -m cachebuild.audit", __doc__ or "", argv)
 
     def command() -> int:
-        from curate.report import text_table
-
-        tally, left_out = audit(settings)
-        out(text_table(*tally.table()))
-        for reason, count in sorted(left_out.items()):
-            out(f"not asked, {reason.replace('_', ' ')}: {count:,} calls")
-        if tally.own_in_cache:
-            out(f"with their own trajectory: {tally.own_found:,} of {tally.own_in_cache:,} calls find their own result")
+        for line in audit(settings).lines():
+            out(line)
         if settings.out is not None:
             out(f"\n{settings.out}: one row a call; {settings.out / 'report.html'}")
         return 0
@@ -47,72 +41,166 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run(command)
 
 
-def audit(settings: AuditSettings) -> tuple[TierTally, Counter[str]]:
-    """Audit a cache against recorded calls.
+def audit(settings: AuditSettings) -> AuditTally:
+    """Audit a cache against recorded calls, or against a live world.
 
     Returns:
-        (tally of the rows, calls that could not be asked by reason).
+        All that was counted.
 
     Raises:
-        UsageError: for a wrong path, split or output folder.
+        UsageError: for a wrong path, split, output folder, or a cache that holds nothing of the live world.
         FolderError: if a folder does not match its manifest.
         UpToDate: if OUT already is what these settings and folders give.
     """
+    from cachebuild.audit_report import AuditTally, audit_report
     from cachebuild.cache import ToolCache
-    from cachebuild.schema import AUDIT
+    from cachebuild.schema import ABLATION, AUDIT
     from cachebuild.sources import KINDS
-    from cachebuild.tiers import TierTally
     from curate.folder import DatasetFolder
     from curate.progress import track
 
+    _check(settings)
     splits = chosen_splits(settings.splits)
-    settings.lookup.check()
-    queries = DatasetFolder.open(settings.queries, kinds=KINDS)
-    tally, left_out, calibration = TierTally(), Counter[str](), PTally()
+    queries = None if settings.queries is None else DatasetFolder.open(settings.queries, kinds=KINDS)
+    tally = AuditTally(settings.seed, live=settings.live is not None)
     with ExitStack() as stack:
         writer = _writer(settings, queries, stack)
         table = writer.table("audit", AUDIT) if writer else None
         cache = ToolCache.open(settings.cache, settings.lookup)
-        rows = audit_rows(cache, queries, splits, settings.seed, left_out)
+        auditor = Auditor(cache, DatasetFolder.open(settings.cache), settings.seed)
+        tally.ablations = auditor.compare() if settings.ablations else None
+        if queries is None:
+            from cachebuild.live import live_rows
+
+            rows = live_rows(auditor, settings, tally.episodes)
+        else:
+            rows = audit_rows(auditor, queries, splits, tally.left_out)
         for row in track(rows, "asking", unit="call"):
             tally.add(row)
-            calibration.add(row)
             if table is not None:
                 table.write([row])
         if writer is not None:
-            writer.count(
-                own_in_cache=tally.own_in_cache, own_found=tally.own_found, left_out=dict(sorted(left_out.items()))
-            )
-            writer.add_report(_report(tally, calibration, left_out))
-    if not sum(calibration.calls):
+            if tally.ablations is not None:
+                writer.table("ablations", ABLATION).write(tally.ablations.rows())
+            if settings.live:
+                _write_episodes(writer, tally)
+            writer.count(**tally.counts())
+            writer.add_report(audit_report(tally))
+    if not tally.calls:
         say(f"warning: no call was asked; {settings.queries} has none in split {', '.join(sorted(splits))}")
-    return tally, left_out
+    return tally
 
 
-def _writer(settings: AuditSettings, queries: DatasetFolder, stack: ExitStack) -> FolderWriter | None:
+def _check(settings: AuditSettings) -> None:
+    """Refuse settings that say nothing to ask, or two things."""
+    settings.lookup.check()
+    if (settings.queries is None) == (settings.live is None):
+        raise UsageError("name what to ask: --queries DIR for recorded calls, or --live desk for the live desk")
+    if settings.episodes < 1:
+        raise UsageError(f"--episodes must be at least 1, not {settings.episodes}")
+
+
+def _write_episodes(writer: FolderWriter, tally: AuditTally) -> None:
+    from cachebuild.schema import EPISODE
+
+    writer.table("episodes", EPISODE).write(tally.episodes)
+
+
+def _writer(settings: AuditSettings, queries: DatasetFolder | None, stack: ExitStack) -> FolderWriter | None:
     """The writer of OUT, if there is to be one."""
     from curate.folder import DatasetFolder, FolderWriter, Manifest, folder_input
 
     if settings.out is None:
         return None
-    recorded = {
-        "splits": sorted(chosen_splits(settings.splits)),
-        "seed": settings.seed,
-        "lookup": asdict(settings.lookup),
-    }
-    inputs = [folder_input(DatasetFolder.open(settings.cache, kinds=("cache",))), folder_input(queries)]
+    recorded: dict[str, Any] = {"seed": settings.seed, "lookup": asdict(settings.lookup)}
+    recorded["ablations"] = settings.ablations
+    inputs = [folder_input(DatasetFolder.open(settings.cache, kinds=("cache",)))]
+    if queries is None:
+        recorded |= {"live": settings.live, "episodes": settings.episodes, "preset": settings.preset}
+    else:
+        recorded["splits"] = sorted(chosen_splits(settings.splits))
+        inputs.append(folder_input(queries))
     manifest = Manifest("audit", "cachebuild.audit", recorded, inputs)
-    reads = [settings.cache, settings.queries, settings.config]
+    reads = [path for path in (settings.cache, settings.queries, settings.config) if path is not None]
     return stack.enter_context(FolderWriter(settings.out, manifest, overwrite=settings.overwrite, reads=reads))
 
 
+class Auditor:
+    """Compares answers with what is right, the same way for recorded calls and for a live world.
+
+    Args:
+        cache: what is asked.
+        folder: its folder, for what results share by accident.
+        seed: picks among several outcomes of one key.
+    """
+
+    def __init__(self, cache: ToolCache, folder: DatasetFolder, seed: int) -> None:
+        from cachebuild.ablations import Ablations
+        from cachebuild.measures import chances
+
+        self.cache = cache
+        self.folder = folder
+        self.seed = seed
+        self._chances = chances(folder)
+        self._ablations: Ablations = Ablations(cache.lookup)
+        self._tally: AblationTally | None = None
+
+    def compare(self) -> AblationTally:
+        """From here on, ask the simpler caches too; returns what counts them."""
+        from cachebuild.ablations import AblationTally
+
+        self._tally = AblationTally(self._ablations)
+        return self._tally
+
+    def judge(self, query: Query, found: Answer, right: str, kind: str, *, behind: bool, volatile: bool) -> Row:
+        """The columns of table `audit` that say what was served for `query` and how good it was.
+
+        Args:
+            query: the call; the simpler caches are asked with it.
+            found: what the cache says to it.
+            right: the result that it should have had.
+            kind: of the tool.
+            behind: whether a related write stands before it.
+            volatile: whether the tool gives another result at each call.
+        """
+        from cachebuild.fidelity import fidelity
+        from cachebuild.measures import SERVED
+
+        chance = self._chances.get((query.env_id, query.tool), 0.0)
+        stateless = self._ablations.stateless(query)
+        if self._tally is not None:
+            after = behind and kind == "read"
+            self._tally.add(query, right, chance, read_behind_write=after, volatile=volatile)
+        return {
+            "tool": query.tool,
+            "kind": kind,
+            "after_write": behind,
+            "volatile": volatile,
+            "tier": found.tier,
+            "p": found.p,
+            "right": found.result == right,
+            "fidelity": 0.0 if found.tier == "unavailable" else fidelity(right, found.result, chance),
+            "reason": found.reason,
+            "outcomes": len(found.outcomes),
+            "source_trajectory_id": found.source_trajectory_id,
+            "source_message_index": found.source_message_index,
+            "lost_to_state": stateless is not None and found.tier not in SERVED,
+            "stateless_right": None if stateless is None else stateless == right,
+            "cause": None,
+        }
+
+
+Row = dict[str, Any]
+
+
 def audit_rows(
-    cache: ToolCache, queries: DatasetFolder, splits: frozenset[str], seed: int, left_out: Counter[str]
-) -> Iterator[dict[str, Any]]:
+    auditor: Auditor, queries: DatasetFolder, splits: frozenset[str], left_out: Counter[str]
+) -> Iterator[Row]:
     """One row of table `audit` a call; calls without a result to compare with are counted in `left_out`."""
     from cachebuild.entries import ROW_COLUMNS, recorded_calls
     from cachebuild.sources import chosen_rows
 
+    cache = auditor.cache
     for row in chosen_rows(queries, splits, ROW_COLUMNS):
         trajectories = cache.lookup.index.trajectories(row["task_group"])
         seen_task = bool(trajectories - {row["trajectory_id"]})
@@ -120,21 +208,22 @@ def audit_rows(
         state = cache.state(row["env_id"])
         for call in recorded_calls(row, state, left_out):
             kind = state.kind(call.pair.call["name"])
-            yield _asked(cache, row, call, seed, own) | {"kind": kind, "seen_task": seen_task}
+            yield _asked(auditor, row, call, kind, own) | {"seen_task": seen_task}
 
 
-def _asked(cache: ToolCache, row: Trajectory, call: RecordedCall, seed: int, own: bool) -> dict[str, Any]:
+def _asked(auditor: Auditor, row: Trajectory, call: RecordedCall, kind: str, own: bool) -> Row:
     """The answer to one recorded call, without and with its own trajectory, beside the recorded result."""
     from cachebuild.lookup import Query
 
-    def answer(exclude: str | None) -> Answer:
+    def query(exclude: str | None) -> Query:
         place = (row["env_id"], row["initial_state_id"], row["task_id"])
         tool = call.pair.call["name"]
-        return cache.lookup.answer(Query(*place, tool, call.arguments, call.dependence, seed, exclude))
+        return Query(*place, tool, call.arguments, call.dependence, auditor.seed, exclude)
 
-    recorded = call.result["content"]
-    found = answer(row["trajectory_id"])
-    whole = answer(None) if own else None
+    recorded, lookup = call.result["content"] or "", auditor.cache.lookup
+    asked = query(row["trajectory_id"])
+    whole = lookup.answer(query(None)) if own else None
+    volatile, behind = lookup.facts(asked).volatile, bool(call.dependence.state)
     return {
         "trajectory_id": row["trajectory_id"],
         "message_index": call.pair.message_index,
@@ -142,73 +231,14 @@ def _asked(cache: ToolCache, row: Trajectory, call: RecordedCall, seed: int, own
         "env_id": row["env_id"],
         "task_id": row["task_id"],
         "split": row["split"],
-        "tool": call.pair.call["name"],
-        "after_write": bool(call.dependence.state),
-        "tier": found.tier,
-        "p": found.p,
-        "right": found.result == recorded,
-        "reason": found.reason,
-        "outcomes": len(found.outcomes),
-        "source_trajectory_id": found.source_trajectory_id,
-        "source_message_index": found.source_message_index,
+        "source": "recorded",
+        "variant": None,
         "own_in_cache": own,
         "own_found": whole is not None
         and whole.tier == "exact"
         and any(outcome.result == recorded for outcome in whole.outcomes),
+        **auditor.judge(asked, lookup.answer(asked), recorded, kind, behind=behind, volatile=volatile),
     }
-
-
-class PTally:
-    """Is p honest? Calls and right answers by what p promised."""
-
-    def __init__(self) -> None:
-        self.calls = [0] * len(_P_BINS)
-        self._right = [0] * len(_P_BINS)
-        self._promised = [0.0] * len(_P_BINS)
-
-    def add(self, row: dict[str, Any]) -> None:
-        """Count one row that was answered; unavailable promises nothing."""
-        at = max(index for index, start in enumerate(_P_BINS) if row["p"] >= start)
-        self.calls[at] += 1
-        self._right[at] += row["right"]
-        self._promised[at] += row["p"]
-
-    def rows(self) -> list[tuple[str, int, float, float]]:
-        """(p from, calls, mean p, share that was right) of the bins that are not empty."""
-        bins = zip(_P_BINS, self.calls, self._promised, self._right, strict=True)
-        return [
-            (f"from {start}", calls, promised / calls, right / calls) for start, calls, promised, right in bins if calls
-        ]
-
-
-def _report(tally: TierTally, calibration: PTally, left_out: Counter[str]) -> Report:
-    from cachebuild.answer import TIERS
-    from curate import plots
-    from curate.palette import TIER_COLORS
-    from curate.report import Report
-
-    report = Report("Cache audit")
-    report.text(
-        "Every answered call was asked again with the recorded messages before its turn as history. Results that its "
-        "own trajectory had recorded were not seen. Right: the result is the recorded one, byte for byte."
-    )
-    report.table("Tiers", *tally.table())
-    shares = {tier: tally.shares(tier) for tier in TIERS}
-    if shares["exact"]:
-        series: dict[str, list[float]] = {tier: list(found.values()) for tier, found in shares.items()}
-        svg = plots.stacked(list(shares["exact"]), series, xlabel="share of the tool's calls, %", colors=TIER_COLORS)
-        report.plot("Tiers by tool", svg)
-    report.heading("Is p honest?")
-    report.table("What p promised and what came true", ["p", "calls", "mean p", "right"], calibration.rows())
-    if tally.own_in_cache:
-        report.text(
-            f"With their own trajectory seen, {tally.own_found:,} of {tally.own_in_cache:,} calls are exact hits with "
-            "their own result among the outcomes."
-        )
-    if left_out:
-        rows = [(reason.replace("_", " "), count) for reason, count in sorted(left_out.items())]
-        report.table("Calls that could not be asked", ["reason", "calls"], rows)
-    return report
 
 
 if __name__ == "__main__":

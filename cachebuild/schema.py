@@ -111,6 +111,48 @@ _AUDIT_FIELDS: list[pa.Field[Any]] = [
     pa.field("source_message_index", pa.int32()),
     pa.field("own_in_cache", pa.bool_(), nullable=False),
     pa.field("own_found", pa.bool_(), nullable=False),
+    pa.field("source", _STR, nullable=False),
+    pa.field("variant", _STR),
+    pa.field("volatile", pa.bool_(), nullable=False),
+    pa.field("fidelity", pa.float64(), nullable=False),
+    pa.field("lost_to_state", pa.bool_(), nullable=False),
+    pa.field("stateless_right", pa.bool_()),
+    pa.field("cause", _STR),
 ]
 AUDIT = pa.schema(_AUDIT_FIELDS)
-"""One recorded call asked again: what the cache said without the query's own trajectory, and whether it was right."""
+"""One call asked of the cache: what it said, and whether the recording (`source` recorded) or the live world agrees.
+
+`lost_to_state`: equal arguments were recorded in another state, and nothing was served; `stateless_right`: whether
+that record would have been right, null without one. `cause` says of a wrong exact hit of a live audit where it lies.
+"""
+
+_ABLATION_FIELDS: list[pa.Field[Any]] = [
+    pa.field("answerer", _STR, nullable=False),
+    *(
+        pa.field(name, pa.int64(), nullable=False)
+        for name in "calls misses served right behind behind_wrong miss_served miss_right lost lost_wrong".split()
+    ),
+    pa.field("fidelity", pa.float64(), nullable=False),
+]
+ABLATION = pa.schema(_ABLATION_FIELDS)
+"""How one rule answers all the queries of an audit; `fidelity` is the sum over what it served."""
+
+_EPISODE_FIELDS: list[pa.Field[Any]] = [
+    pa.field("trajectory_id", _STR, nullable=False),
+    pa.field("task_id", _STR, nullable=False),
+    pa.field("skill", _STR, nullable=False),
+    pa.field("seen_task", pa.bool_(), nullable=False),
+    pa.field("live_reward", pa.float64(), nullable=False),
+    pa.field("cache_reward", pa.float64(), nullable=False),
+    pa.field("live_state_ok", pa.bool_(), nullable=False),
+    pa.field("cache_state_ok", pa.bool_(), nullable=False),
+    pa.field("cache_calls", pa.int32(), nullable=False),
+    pa.field("right_calls", pa.int32(), nullable=False),
+    pa.field("broke", pa.bool_(), nullable=False),
+]
+EPISODE = pa.schema(_EPISODE_FIELDS)
+"""One episode of the desk played live and once more on the cache alone, each judged by the desk's checker.
+
+`right_calls` of the `cache_calls` came before the first answer that the live desk would not have given; `broke`: the
+scripted agent could not go on with an answer.
+"""

@@ -184,9 +184,12 @@ class Session:
         self._calls += 1
         if self._freezes(tool) and answer.tier != "unavailable":
             self._frozen.setdefault((tool, arguments.canonical), answer)
-        if self._state.kind(tool) != "write":
+        kind, equal = self._state.kind(tool), answer.tier in ("exact", "normalised")
+        if kind == "read" and equal and not answer.failed:
+            self._state.read(tool, read_arguments(answer.matched_arguments), answer.result)
+        if kind != "write":
             return
-        if answer.tier not in ("exact", "normalised"):
+        if not equal:
             self._state.doubt(("call", self._calls), arguments)
         elif not answer.failed:
             # As recorded, so that the reads recorded behind it are found after a normalised hit too.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from tyro.conf import Positional
 
@@ -49,16 +50,24 @@ class AuditSettings:
     Attributes:
         cache: the cache folder.
         queries: dataset folder whose paired calls are asked again.
-        out: folder for one row per query and a report; without it the table is only printed.
+        live: the live world to compare with instead: desk, for a cache of desk recordings.
+        episodes: how many episodes `--live` plays; each is replayed once more with changes.
+        preset: of the desk: full or mini.
+        ablations: also answer the same queries with simpler caches, in one table.
+        out: folder for one row per query and a report; without it the tables are only printed.
         splits: whose calls are asked: train, validation, test, or all.
-        seed: picks among several outcomes of one key.
+        seed: picks among several outcomes of one key; of the episodes of `--live`, and of the intervals.
         overwrite: replace an existing audit.
         lookup: what may be served.
         config: YAML or JSON file with any of these settings.
     """
 
     cache: Positional[Path]
-    queries: Path
+    queries: Path | None = None
+    live: Literal["desk"] | None = None
+    episodes: int = 200
+    preset: Literal["full", "mini"] = "full"
+    ablations: bool = False
     out: Path | None = None
     splits: tuple[str, ...] = ("all",)
     seed: int = 0

@@ -1,7 +1,9 @@
 """Which writes a call's result depends on: the same code reads a recorded trajectory and follows a live session.
 
 A call depends on the successful writes before its turn that share an id value with it; a write without any id counts
-for every call of the session. What is not known to have happened stands as a doubt, not as a write.
+for every call of the session. A write also touches what the episode had read before: the owner that the read of a
+written thing names (an order's customer), and an equal call whose result showed a written id. What is not known to have
+happened stands as a doubt, not as a write.
 """
 
 from __future__ import annotations
@@ -69,6 +71,17 @@ def result_ids(text: str | None, id_fields: tuple[str, ...] = ()) -> frozenset[s
         return frozenset()
 
 
+def _shown_ids(text: str, id_fields: tuple[str, ...]) -> tuple[frozenset[str], frozenset[str]]:
+    """(all id values of a JSON result, those at its top)."""
+    try:
+        value = parse_json(text)
+    except ValueError:
+        return frozenset(), frozenset()
+    members = value.items() if isinstance(value, dict) else ()
+    plain: dict[str, Json] = {name: member for name, member in members if not isinstance(member, (dict, list))}
+    return id_values(value, id_fields), id_values(plain, id_fields)
+
+
 @dataclass(frozen=True, slots=True)
 class Dependence:
     """The writes that a call depends on: JSON list of [tool, canonical arguments], its hash, and whether it is sure.
@@ -82,6 +95,16 @@ class Dependence:
 
 
 INDEPENDENT = Dependence()
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A read that succeeded: the ids it asked for, those its result shows, and those at the result's top."""
+
+    call: tuple[str, str]
+    asked: frozenset[str]
+    shown: frozenset[str]
+    top: frozenset[str]
 
 
 @dataclass
@@ -98,7 +121,10 @@ class SessionState:
     _writes: list[tuple[str, str]] = field(default_factory=list)
     _by_id: dict[str, list[int]] = field(default_factory=dict)
     _everywhere: list[int] = field(default_factory=list)
+    _by_call: dict[tuple[str, str], list[int]] = field(default_factory=dict)
     _doubts: dict[Hashable, frozenset[str]] = field(default_factory=dict)
+    _unread: list[tuple[str, CallArguments, str]] = field(default_factory=list)
+    _reads: list[_Read] = field(default_factory=list)
 
     @property
     def doubtful(self) -> bool:
@@ -118,7 +144,7 @@ class SessionState:
         if self.kind(tool) in ("pure", "terminal") or not (self._writes or self._doubts):
             return INDEPENDENT
         ids = self.ids(arguments)
-        related = set(self._everywhere)
+        related = {*self._everywhere, *self._by_call.get((tool, arguments.canonical), ())}
         for value in ids:
             related.update(self._by_id.get(value, ()))
         doubtful = any(not about or about & ids for about in self._doubts.values())
@@ -134,21 +160,41 @@ class SessionState:
         ids: frozenset[str] = frozenset()
         if arguments.values is not None:
             ids = self.ids(arguments) | result_ids(result, self.rules.id_fields)
-        for value in ids:
+        for value in ids | self._owners(ids):
             self._by_id.setdefault(value, []).append(position)
+        for call in sorted({read.call for read in self._reads if read.shown & ids}):
+            self._by_call.setdefault(call, []).append(position)
         if not ids:
             self._everywhere.append(position)
 
+    def read(self, tool: str, arguments: CallArguments, result: str | None) -> None:
+        """A read that succeeded; its result is looked into when a write comes, and not before."""
+        if result and result.lstrip()[:1] in ("{", "["):
+            self._unread.append((tool, arguments, result))
+
+    def _owners(self, ids: frozenset[str]) -> frozenset[str]:
+        """What the things of these ids belong to, as far as they were read: the ids at the top of their results."""
+        for tool, arguments, result in self._unread:
+            shown, top = _shown_ids(result, self.rules.id_fields)
+            self._reads.append(_Read((tool, arguments.canonical), self.ids(arguments), shown, top))
+        self._unread.clear()
+        return frozenset().union(*(read.top for read in self._reads if read.asked & ids))
+
     def doubt(self, place: Hashable, arguments: CallArguments) -> None:
         """A write that may have happened: later calls that share an id with it (all, if it has none) are doubtful."""
-        self._doubts[place] = self.ids(arguments)
+        ids = self.ids(arguments)
+        self._doubts[place] = ids | self._owners(ids)
 
     def settle(self, place: Hashable) -> None:
         """What was doubtful at `place` is now known."""
         self._doubts.pop(place, None)
 
     def record(self, place: Hashable, tool: str, arguments: CallArguments, result: Message) -> None:
-        """A recorded call of a write with its result: a success counts, a failure changes nothing."""
+        """A recorded call of a read or a write with its result: a success counts, a failure changes nothing."""
+        if self.kind(tool) == "read":
+            if not result_failed(result, self.rules):
+                self.read(tool, arguments, result["content"])
+            return
         if is_unavailable(result["content"]):
             self.doubt(place, arguments)
             return
@@ -168,7 +214,7 @@ def replay(state: SessionState, messages: Sequence[Message]) -> Iterator[list[Pa
         turn = list(calls)
         waiting = _settle(state, waiting, messages, before=message_index)
         yield turn
-        waiting += [pair for pair in turn if state.kind(pair.call["name"]) == "write"]
+        waiting += [pair for pair in turn if state.kind(pair.call["name"]) in ("read", "write")]
     _settle(state, waiting, messages, before=len(messages))
 
 
@@ -181,13 +227,14 @@ def follow(state: SessionState, messages: Sequence[Message]) -> None:
 def _settle(
     state: SessionState, waiting: Iterable[PairedCall], messages: Sequence[Message], before: int
 ) -> list[PairedCall]:
-    """Take in the writes whose results stand before message `before`, in the order of the calls; returns the others."""
+    """Take in the calls whose results stand before message `before`, in their order; returns the others."""
     left = []
     for pair in waiting:
         place = (pair.message_index, pair.call_index)
         arguments = read_arguments(pair.call["arguments"])
         if pair.result_index is None or pair.result_index >= before:
-            state.doubt(place, arguments)
+            if state.kind(pair.call["name"]) == "write":
+                state.doubt(place, arguments)
             left.append(pair)
         else:
             state.record(place, pair.call["name"], arguments, messages[pair.result_index])

@@ -9,18 +9,23 @@ from typing import Any
 from cachebuild.answer import TIERS
 from curate.report import Cell
 
-HEADERS = ["queries", "calls", *(f"{tier} %" for tier in TIERS), "right %", "right % if exact", "right % if fuzzy"]
+_SHORT = {"normalised": "norm.", "best_effort": "best", "unavailable": "none"}
+HEADERS = ["queries", "calls", *(f"{_SHORT.get(tier, tier)} %" for tier in TIERS)]
+HEADERS += ["right %", "if exact", "if fuzzy", "fidelity"]
+"""norm.: normalised; best: best effort; none: unavailable; fidelity: the mean over what was served, best effort too."""
 
-GROUPS = EVERY, SEEN, ALONE, HELD_OUT, BEHIND = (
+GROUPS = EVERY, SEEN, ALONE, HELD_OUT, BEHIND, VOLATILE = (
     "all calls",
-    "of tasks seen",
-    "of tasks seen in their own trajectory alone",
-    "of held-out tasks",
-    "reads behind a related write",
+    "tasks seen",
+    "tasks seen in own alone",
+    "held-out tasks",
+    "reads behind a write",
+    "volatile tools",
 )
 """The overall lines of the table: a task is seen if another trajectory of it stands in the cache, held out if none.
 
-Where its own is the only one, its results are left out, but scope, kinds and p were counted with them.
+Where its own is the only one, its results are left out, but scope, kinds and p were counted with them. The write that
+a read stands behind shares an id with it. Volatile tools count in all lines.
 """
 
 
@@ -30,6 +35,7 @@ class TierTally:
     def __init__(self) -> None:
         self._tiers: dict[str, Counter[str]] = {}
         self._right: dict[str, Counter[str]] = {}
+        self._fidelity: dict[str, float] = {}
         self._tools: set[str] = set()
         self.own_in_cache = 0
         self.own_found = 0
@@ -41,11 +47,14 @@ class TierTally:
         groups = [EVERY, SEEN if row["seen_task"] else ALONE if row["own_in_cache"] else HELD_OUT]
         if row["after_write"] and row["kind"] == "read":
             groups.append(BEHIND)
+        if row["volatile"]:
+            groups.append(VOLATILE)
         tool = f"{row['env_id']}: {row['tool']}"
         self._tools.add(tool)
         for group in [*groups, tool]:
             self._tiers.setdefault(group, Counter())[row["tier"]] += 1
             self._right.setdefault(group, Counter())[row["tier"]] += row["right"]
+            self._fidelity[group] = self._fidelity.get(group, 0.0) + row["fidelity"]
 
     def table(self, *, tools: bool = True) -> tuple[list[str], list[list[Cell]]]:
         """(headers, rows): the overall groups first, then the tools by name; percentages of the group's calls."""
@@ -61,7 +70,9 @@ class TierTally:
         calls = tiers.total()
         shares: list[Cell] = [_percent(tiers[tier], calls) for tier in TIERS]
         exact, fuzzy = (_percent(right[tier], tiers[tier]) for tier in ("exact", "fuzzy"))
-        return [group, calls, *shares, _percent(right.total(), calls), exact, fuzzy]
+        served = calls - tiers["unavailable"]
+        fidelity = round(self._fidelity[group] / served, 3) if served else None
+        return [group, calls, *shares, _percent(right.total(), calls), exact, fuzzy, fidelity]
 
 
 def tier_table(rows: Iterable[Mapping[str, Any]], *, tools: bool = True) -> tuple[list[str], list[list[Cell]]]:

@@ -79,6 +79,37 @@ def histogram(values: Sequence[float], *, xlabel: str, bins: int = 30) -> str:
     return _finish(figure, axes, None, xlabel)
 
 
+def calibration(
+    promised: Sequence[float],
+    series: Mapping[str, Sequence[float]],
+    counts: Sequence[int],
+    *,
+    xlabel: str,
+    ylabel: str,
+) -> str:
+    """What came true over what was promised, with the diagonal of an honest promise; SVG text.
+
+    Args:
+        promised: mean promise of each bin, 0 to 1, rising.
+        series: name -> what came true in each bin, 0 to 1.
+        counts: answers in each bin, written below the axis of its point.
+        xlabel: the promise.
+        ylabel: what came true.
+    """
+    figure, axes = _figure(rows=11, extra=0.45)
+    axes.plot([0, 1], [0, 1], color=QUIET, linewidth=1, linestyle="--", label="honest")
+    for index, (name, values) in enumerate(series.items()):
+        axes.plot(list(promised), list(values), color=SERIES[index % len(SERIES)], marker="o", markersize=5, label=name)
+    for at, (x, count) in enumerate(zip(promised, counts, strict=True)):
+        axes.text(x, -0.09 - 0.06 * (at % 2), f"{count:,}", ha="center", color=QUIET, fontsize=7)
+    axes.set(xlim=(-0.03, 1.03), ylim=(-0.2, 1.05))
+    axes.set_yticks([0, 0.2, 0.4, 0.6, 0.8, 1])
+    axes.set_ylabel(ylabel, color=QUIET, fontsize=8)
+    axes.grid(color=GRID, linewidth=0.8)
+    figure.legend(loc="upper center", ncols=min(6, 1 + len(series)), frameon=False, fontsize=8)
+    return _finish(figure, axes, None, xlabel, top=1 - 0.35 / figure.get_figheight())
+
+
 def _edges(values: Sequence[float], bins: int) -> list[float] | int:
     """Edges half-way between whole numbers where all values are whole, so that no bin holds more of them by chance."""
     if not all(float(value).is_integer() for value in values):

@@ -40,8 +40,8 @@ def test_rows_say_what_was_served_without_the_own_trajectory(folders, tmp_path, 
     printed = capsys.readouterr().out
     assert "5 of 5 calls find their own result" in printed
     report = (tmp_path / "audit" / "report.md").read_text()
-    assert "of tasks seen in their own trajectory alone | 1 | 0 |" in report and "Is p honest?" in report
-    assert "of held-out tasks | 1 | 100 |" in report
+    assert "tasks seen in own alone | 1 | 0 |" in report and "Is p honest?" in report
+    assert "held-out tasks | 1 | 100 |" in report
     headers, table = tier_table(rows)
     assert table[0][: headers.index("exact %") + 1] == ["all calls", 6, 50.0]
     assert [line[0] for line in table][-2:] == ["shop: cancel_order", "shop: get_order"]

@@ -152,3 +152,40 @@ def test_following_a_trajectory_equals_replaying_each_prefix(talk, turns):
         for pair in turn:
             arguments = read_arguments(pair.call["arguments"])
             assert state.dependence(pair.call["name"], arguments) == prefix.dependence(pair.call["name"], arguments)
+
+
+def test_a_write_touches_the_owner_that_a_read_of_the_written_thing_named(talk):
+    order = ("get_order", {"order_id": "O1"}, '{"order_id": "O1", "customer_id": "C1", "items": [{"item_id": "I1"}]}')
+    state = SessionState()
+    follow(state, talk([order], [("cancel_order", {"order_id": "O1"}, "done")]))
+    assert state.dependence("list_orders", read_arguments({"customer_id": "C1"})).state
+    assert not state.dependence("list_orders", read_arguments({"customer_id": "C2"})).state
+    assert not state.dependence("get_item", read_arguments({"item_id": "I1"})).state
+
+
+def test_a_read_made_again_depends_on_the_write_of_what_it_showed(talk):
+    slots = ("list_slots", {"service": "wax"}, '{"slots": [{"slot_id": "S1"}, {"slot_id": "S2"}]}')
+    failed = ("list_slots", {"service": "fit"}, "Error: no slot S1")
+    state = SessionState()
+    follow(state, talk([slots, failed], [("book_slot", {"slot_id": "S1"}, "done")]))
+    assert state.dependence("list_slots", read_arguments({"service": "wax"})).state
+    assert not state.dependence("list_slots", read_arguments({"service": "fit"})).state
+    assert not state.dependence("get_hours", read_arguments({"service": "wax"})).state
+
+
+def test_a_session_on_the_cache_follows_what_it_read(make, compiled):
+    order = ("get_order", {"order_id": "O1"}, '{"order_id": "O1", "customer_id": "C1"}')
+    before = ("list_orders", {"customer_id": "C1"}, '{"orders": [{"order_id": "O1", "status": "open"}]}')
+    after = ("list_orders", {"customer_id": "C1"}, '{"orders": [{"order_id": "O1", "status": "gone"}]}')
+    cancel = ("cancel_order", {"order_id": "O1"}, "done")
+    session = compiled([make("one", [before], [order], [cancel], [after])]).session("shop", None, "t1")
+    said = [session.call(tool, arguments).result for tool, arguments, _ in (before, order, cancel, after)]
+    assert said == [before[2], order[2], cancel[2], after[2]]
+
+
+def test_what_belongs_to_a_doubtful_write_is_doubtful(talk):
+    order = ("get_order", {"order_id": "O1"}, '{"order_id": "O1", "customer_id": "C1"}')
+    state = SessionState()
+    follow(state, talk([order], [("cancel_order", {"order_id": "O1"}, None)]))
+    assert state.dependence("list_orders", read_arguments({"customer_id": "C1"})).doubtful
+    assert not state.dependence("list_orders", read_arguments({"customer_id": "C2"})).doubtful

@@ -1,0 +1,215 @@
+"""Simpler caches over the same recorded calls: what each rule of ours is worth, in one table.
+
+Every answerer sees the same index, place and tool; ours is `Lookup.answer` itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from cachebuild.answer import Outcome
+from cachebuild.fidelity import fidelity
+from cachebuild.key import Place, exact_key
+from cachebuild.lookup import Lookup, Query, pick
+from cachebuild.measures import SERVED
+
+if TYPE_CHECKING:
+    from curate.report import Cell
+
+RATIO_AT = 90.0
+JACCARD_AT = 0.8
+_TOKEN = re.compile(r"\w+")
+_NEAR = 8
+
+Answerer: TypeAlias = Callable[[Query], str | None]
+"""From a query to the result that it is answered with, None for a miss."""
+
+
+class Ablations:
+    """Answers queries with rules simpler than ours.
+
+    Args:
+        lookup: of the cache whose recorded calls they all see.
+    """
+
+    def __init__(self, lookup: Lookup) -> None:
+        self._lookup = lookup
+        self._texts: dict[tuple[Place, str], dict[str, list[str]]] = {}
+        self.answerers: dict[str, Answerer] = {
+            "stateless exact": self.stateless,
+            "exact only": self.exact,
+            "rapidfuzz ratio >= 90": self.ratio,
+            "token Jaccard >= .8": self.jaccard,
+            "nearest of the tool": self.nearest,
+            "field-aware (ours)": self.ours,
+        }
+
+    def stateless(self, query: Query) -> str | None:
+        """Equal canonical arguments, whatever was written before."""
+        if query.arguments.values is None:
+            return None
+        return self._pooled(query, query.arguments.canonical)
+
+    def exact(self, query: Query) -> str | None:
+        """Our exact tier alone."""
+        if query.arguments.values is None:
+            return None
+        place, text, digest = self._lookup.place(query), query.arguments.canonical, query.dependence.digest
+        key = exact_key(place, query.tool, text, digest)
+        outcomes = self._lookup.index.outcomes(key, query.exclude_trajectory)
+        return pick(outcomes, query.seed, key).result if outcomes else None
+
+    def ratio(self, query: Query) -> str | None:
+        """The call whose argument text has the highest rapidfuzz ratio, at least 90; stateless."""
+        return self._nearest(query, RATIO_AT)
+
+    def nearest(self, query: Query) -> str | None:
+        """The call whose argument text has the highest ratio, however low; stateless."""
+        return self._nearest(query, 0.0)
+
+    def jaccard(self, query: Query) -> str | None:
+        """The call whose argument tokens have the highest Jaccard similarity, at least .8; stateless."""
+        asked = _tokens(query.arguments.canonical)
+        found = []
+        for text in self._distinct(query):
+            tokens = _tokens(text)
+            similarity = len(asked & tokens) / (len(asked | tokens) or 1)
+            if similarity >= JACCARD_AT:
+                found.append((-similarity, text != query.arguments.canonical, text))
+        return self._first(query, (text for *_, text in sorted(found)))
+
+    def ours(self, query: Query) -> str | None:
+        """The exact, normalised or fuzzy tier."""
+        answer = self._lookup.answer(query)
+        return answer.result if answer.tier in SERVED else None
+
+    def _nearest(self, query: Query, at_least: float) -> str | None:
+        from rapidfuzz import fuzz, process
+
+        if query.arguments.values is None:
+            return None
+        texts = sorted(self._distinct(query))
+        for limit in (_NEAR, len(texts)):  # all of them only where the nearest are the query's own
+            found = process.extract(
+                query.arguments.canonical,
+                texts,
+                scorer=fuzz.ratio,
+                processor=None,
+                limit=limit,
+                score_cutoff=at_least,
+            )
+            result = self._first(query, (text for text, _, _ in found))
+            if result is not None or len(found) < limit:
+                return result
+        return None
+
+    def _first(self, query: Query, texts: Iterator[str]) -> str | None:
+        """The result of the first of these calls that another trajectory made."""
+        return next((result for text in texts if (result := self._pooled(query, text)) is not None), None)
+
+    def _distinct(self, query: Query) -> dict[str, list[str]]:
+        """Canonical arguments of the tool's recorded calls -> their keys, one a state."""
+        where = (self._lookup.place(query), query.tool)
+        if where not in self._texts:
+            texts = self._texts[where] = {}
+            for call in self._lookup.index.distinct(*where):
+                texts.setdefault(call.arguments, []).append(call.key)
+        return self._texts[where]
+
+    def _pooled(self, query: Query, text: str) -> str | None:
+        """One of the results that calls of these arguments had in any state, drawn by their counts."""
+        merged: dict[str, Outcome] = {}
+        for key in self._distinct(query).get(text, ()):
+            for outcome in self._lookup.index.outcomes(key, query.exclude_trajectory):
+                known = merged.get(outcome.result)
+                count = outcome.count + (known.count if known else 0)
+                merged[outcome.result] = Outcome(
+                    outcome.result,
+                    count,
+                    outcome.success,
+                    outcome.source_trajectory_id,
+                    outcome.source_message_index,
+                )
+        if not merged:
+            return None
+        ordered = tuple(sorted(merged.values(), key=lambda outcome: (-outcome.count, outcome.result)))
+        return pick(ordered, query.seed, text).result
+
+
+@lru_cache(maxsize=100_000)
+def _tokens(text: str) -> frozenset[str]:
+    return frozenset(_TOKEN.findall(text))
+
+
+class AblationTally:
+    """Counts how every answerer fares on the same queries; volatile tools are left out.
+
+    Args:
+        ablations: the answerers.
+    """
+
+    def __init__(self, ablations: Ablations) -> None:
+        self._ablations = ablations
+        self._sums = {name: dict.fromkeys(_SUMS, 0.0) for name in ablations.answerers}
+        self.calls = 0
+
+    def add(self, query: Query, recorded: str, chance: float, *, read_behind_write: bool, volatile: bool) -> None:
+        """Ask every answerer; `recorded` is what is right."""
+        if volatile:
+            return
+        self.calls += 1
+        results = {name: answer(query) for name, answer in self._ablations.answerers.items()}
+        stateless = results["stateless exact"]
+        for name, result in results.items():
+            sums, right = self._sums[name], result == recorded
+            sums["lost"] += stateless is not None and result is None
+            sums["lost_wrong"] += stateless not in (None, recorded) and result is None
+            if result is None:
+                continue
+            sums["served"] += 1
+            sums["right"] += right
+            sums["fidelity"] += fidelity(recorded, result, chance)
+            sums["miss_served"] += stateless is None
+            sums["miss_right"] += stateless is None and right
+            sums["behind"] += read_behind_write
+            sums["behind_wrong"] += read_behind_write and not right
+        self._sums["stateless exact"]["misses"] += stateless is None
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """The rows of table `ablations`: sums, so that any share can be made of them."""
+        misses = int(self._sums["stateless exact"]["misses"])
+        for name, sums in self._sums.items():
+            counted: dict[str, Any] = {key: int(sums[key]) for key in _SUMS if key not in ("fidelity", "misses")}
+            yield {"answerer": name, "calls": self.calls, "misses": misses, **counted, "fidelity": sums["fidelity"]}
+
+    def table(self) -> tuple[list[str], list[list[Cell]]]:
+        """(headers, rows) for a terminal; percentages, points of all calls for `lost`."""
+        headers = ["cache", "served %", "right %", "fidelity", "behind %", "miss %", "m.right %", "lost", "wrong"]
+        rows: list[list[Cell]] = []
+        for row in self.rows():
+            served, fid = row["served"], row["fidelity"]
+            cells = [_percent(served, self.calls), _percent(row["right"], served)]
+            cells.append(round(fid / served, 3) if served else None)
+            cells.append(_percent(row["behind_wrong"], row["behind"]))
+            cells.append(_percent(row["miss_served"], row["misses"]))
+            cells.append(_percent(row["miss_right"], row["miss_served"]))
+            cells.append(_percent(row["lost"], self.calls))
+            cells.append(_percent(row["lost_wrong"], row["lost"]))
+            rows.append([row["answerer"], *cells])
+        return headers, rows
+
+
+_SUMS = "served right fidelity behind behind_wrong misses miss_served miss_right lost lost_wrong".split()
+
+LEGEND = (
+    "right %, fidelity: when served. behind %: wrong when served, reads behind a related write. miss %: served of the "
+    "calls that no trajectory made with equal arguments, m.right % of these right. lost: points of calls that "
+    "stateless answers and this one does not, wrong: % of those that stateless gets wrong."
+)
+
+
+def _percent(part: float, whole: float) -> float | None:
+    return round(100 * part / whole, 2) if whole else None

@@ -1,0 +1,73 @@
+"""Calibration, its error, and intervals."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cachebuild.measures import HEADLINES, Calibration, Headlines, share_table
+
+
+def row(name="one", **given):
+    return {
+        "trajectory_id": name,
+        "tier": "exact",
+        "p": 1.0,
+        "right": True,
+        "fidelity": 1.0,
+        "kind": "read",
+        "after_write": False,
+        "volatile": False,
+        "reason": "exact hit",
+        "lost_to_state": False,
+        "stateless_right": None,
+    } | given
+
+
+def test_ece_is_the_weighted_gap_between_promise_and_truth():
+    calibration = Calibration()
+    for right in (True, True, True, False):
+        calibration.add(row(p=0.95, right=right, fidelity=0.9))
+    calibration.add(row(p=0.25, right=False, fidelity=0.25))
+    calibration.add(row(tier="unavailable", p=0.0, right=False))
+    assert calibration.rows() == [
+        ("0.2 to 0.3", 1, 0.25, 0.0, 0.25),
+        ("0.9 to 1.0", 4, pytest.approx(0.95), 0.75, pytest.approx(0.9)),
+    ]
+    assert calibration.ece("right") == pytest.approx((4 * 0.2 + 0.25) / 5)
+    assert calibration.ece("fidelity") == pytest.approx(4 * 0.05 / 5)
+
+
+def test_without_answers_nothing_is_claimed():
+    assert Calibration().ece() is None
+    assert all(share.value is None for share in Headlines(0).shares())
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcd"), st.booleans(), st.floats(0, 1)), min_size=1, max_size=30))
+def test_intervals_hold_the_share_or_touch_it_and_repeat(drawn):
+    found = []
+    for _ in range(2):
+        headlines = Headlines(3)
+        for name, right, p in drawn:
+            headlines.add(row(name, right=right, p=p, fidelity=float(right)))
+        found.append(headlines.shares())
+    assert found[0] == found[1]
+    for share in found[0]:
+        if share.value is not None:
+            assert 0 <= share.low <= share.high <= 1 and share.value == pytest.approx(share.part / share.whole)
+
+
+def test_what_is_counted_where():
+    headlines = Headlines(0)
+    headlines.add(row())
+    headlines.add(row(right=False, reason="exact hit; state_unknown", after_write=True))
+    headlines.add(row(tier="unavailable", right=False, lost_to_state=True, stateless_right=False))
+    headlines.add(row(volatile=True, right=False))
+    shares = {share.name: (share.part, share.whole) for share in headlines.shares()}
+    assert list(shares) == list(HEADLINES)
+    assert shares["served (exact, normalised, fuzzy)"] == (2, 3)
+    assert shares["wrong exact hits"] == (1, 2)
+    assert shares["wrong exact hits, state known"] == (0, 1)
+    assert shares["wrong hits, reads behind a related write"] == (1, 1)
+    assert shares["hits lost to state keying"] == (1, 3)
+    assert shares["right hits lost to state keying"] == (0, 3)
+    assert len(share_table(headlines.shares())[1]) == len(HEADLINES)
