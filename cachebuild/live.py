@@ -27,7 +27,8 @@ from curate.sandbox.world import World, preset_of
 
 if TYPE_CHECKING:
     from cachebuild.audit import Auditor, Row
-    from cachebuild.cache import Session, ToolCache
+    from cachebuild.cache import ToolCache
+    from cachebuild.session import Session
     from cachebuild.settings import AuditSettings
 
 _FIRST_TRIAL = 1_000_000

@@ -70,7 +70,7 @@ class TierTally:
         calls = tiers.total()
         shares: list[Cell] = [_percent(tiers[tier], calls) for tier in TIERS]
         exact, fuzzy = (_percent(right[tier], tiers[tier]) for tier in ("exact", "fuzzy"))
-        served = calls - tiers["unavailable"]
+        served = calls - tiers["unavailable"] - tiers["simulated"]
         fidelity = round(self._fidelity[group] / served, 3) if served else None
         return [group, calls, *shares, _percent(right.total(), calls), exact, fuzzy, fidelity]
 

@@ -18,6 +18,7 @@ import synth.augment
 from cachebuild import ToolCache
 from curate.folder import DatasetFolder, folder_input
 from curate.lineage import lineage
+from curate.manifest import is_index
 from curate.pairing import pair_calls
 from synth.turn_rule import strip_thinking
 
@@ -164,4 +165,4 @@ def kills(request):
 
 
 def _bytes(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    return {path.name: path.read_bytes() for path in folder.iterdir() if not is_index(path.name)}

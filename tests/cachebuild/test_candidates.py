@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from cachebuild.calibration import CalibrationSettings, Recorded, ToolCalibration, calibrate, product
 from cachebuild.candidates import CandidateSearch
 from cachebuild.index import Candidate
-from cachebuild.lookup import LookupSettings
 from curate.canonical import canonical_json
 
 SETTINGS = CalibrationSettings(weight=1)
@@ -94,27 +93,3 @@ def test_hostile_calls_are_searched_too():
     for asked in (*calls, {"query": "\ud800"}, {"query": {"deep": [1]}}, {"query": "?"}):
         assert isinstance(search.serving(search.row(asked, "sFalse"), 64), list)
         assert search.nearest(search.row(asked, "sFalse"), 3)
-
-
-def test_calls_that_are_added_are_found(make, compiled):
-    turns = [[("find_shop", {"query": f"{word} bakery"}, "open")] for word in "abcdefghijklmnop"]
-    cache = compiled([make("one", *turns)], settings=LookupSettings(fuzzy_at=0.5))
-    asked = ("find_shop", {"query": "old town bakery"})
-    before = cache.session("shop").call(*asked)
-    row = {
-        "trajectory_id": "t",
-        "message_index": 1,
-        "env_id": "shop",
-        "initial_state_id": None,
-        "task_group": "g",
-        "scope_value": "",
-        "tool": "find_shop",
-        "canonical_arguments": '{"query":"old town bakeries"}',
-        "state_digest": "",
-        "key": "k",
-        "normalised_key": "n",
-        "result": "shut",
-        "success": True,
-    }
-    cache.lookup.index.add(row)
-    assert before.result == "open" and cache.session("shop").call(*asked).result == "shut"

@@ -21,7 +21,7 @@ def cache(make, compiled):
 def test_simulated_is_the_worst_tier_and_stands_in_every_table():
     assert TIERS[-2:] == ("unavailable", "simulated")
     assert set(TIERS) <= TIER_COLORS.keys()
-    assert {f"{tier} %" for tier in TIERS} <= set(HEADERS)
+    assert "exact %" in HEADERS and "simulated %" in HEADERS
 
 
 def test_reads_go_live_where_the_cache_has_nothing_and_writes_always(cache):

@@ -12,12 +12,13 @@ from cachebuild.__main__ import main as compile_cache
 from cachebuild.withdraw import main
 from curate.__main__ import main as curate
 from curate.folder import DatasetFolder
+from curate.manifest import is_index
 
 ORDER = {"order_id": "W1"}
 
 
 def files(folder):
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if not is_index(path.name)}
 
 
 @pytest.fixture
