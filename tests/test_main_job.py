@@ -98,7 +98,8 @@ def test_the_same_files_elsewhere_give_the_same_bytes(job, shared, tmp_path):
     again = chain(copies, tmp_path / "again", list(ENVS.values()))
     names = sorted(str(path.relative_to(job)) for path in job.rglob("*") if path.is_file())
     assert names == sorted(str(path.relative_to(again)) for path in again.rglob("*") if path.is_file())
-    _, mismatch, errors = filecmp.cmpfiles(job, again, names, shallow=False)
+    kept = [name for name in names if not is_index(Path(name).name)]
+    _, mismatch, errors = filecmp.cmpfiles(job, again, kept, shallow=False)
     assert (mismatch, errors) == ([], [])
 
 

@@ -52,7 +52,12 @@ class Run:
     def start(self, *more: str) -> subprocess.Popen[str]:
         env = {**os.environ, "OPENAI_API_KEY": "sk-test-0123456789"}
         words = [str(word) for word in (*self.command, *more)]
-        return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
+        # A test run that was started in the background hands on an ignored SIGINT.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
+        finally:
+            signal.signal(signal.SIGINT, before)
 
     def killed_after(self, requests: int, how: signal.Signals = signal.SIGKILL) -> tuple[int, str]:
         """Start, and kill after about so many more requests; returns the exit code and what it said."""
