@@ -126,7 +126,6 @@ class Lookup:
         self.tools = tools
         self.settings = settings
         self._searches: dict[tuple[Place, str], CandidateSearch] = {}
-        self._searched = index.entries
 
     def facts(self, query: Query) -> ToolFacts:
         """What is known of the query's tool."""
@@ -261,11 +260,9 @@ class Lookup:
         return self._matched(query, search, search.nearest(row, FEW))
 
     def _search(self, query: Query) -> CandidateSearch:
-        """The tool's recorded calls at the query's place; read at the first query, and anew once entries were added."""
+        """The tool's recorded calls at the query's place; read at the first query."""
         from cachebuild.candidates import CandidateSearch
 
-        if self._searched != self.index.entries:
-            self._searches, self._searched = {}, self.index.entries
         at = (self.place(query), query.tool)
         if at not in self._searches:
             settings = self.settings

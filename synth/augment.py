@@ -25,13 +25,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _command(settings: AugmentSettings) -> int:
     settings.check()
-    if settings.batches.cancel_batches:
-        return _cancel(settings)
-    if settings.money.dry_run:
-        return _dry_run(settings)
-    if settings.money.limit is not None:
-        return _pilot(settings)
-    return _augment(settings)
+    trying = settings.batches.cancel_batches or settings.money.dry_run or settings.money.limit is not None
+    return _try(settings) if trying else _augment(settings)
 
 
 def _augment(settings: AugmentSettings) -> int:
@@ -53,26 +48,12 @@ def _augment(settings: AugmentSettings) -> int:
     return 0
 
 
-def _dry_run(settings: AugmentSettings) -> int:
-    from synth.asking.trial import dry_run
+def _try(settings: AugmentSettings) -> int:
+    """What comes before or instead of a whole run."""
+    from synth.asking.trial import cancel_batches, dry_run, pilot
 
-    for line in dry_run(settings):
-        out(line)
-    return 0
-
-
-def _pilot(settings: AugmentSettings) -> int:
-    from synth.asking.trial import pilot
-
-    for line in pilot(settings):
-        out(line)
-    return 0
-
-
-def _cancel(settings: AugmentSettings) -> int:
-    from synth.asking.trial import cancel_batches
-
-    for line in cancel_batches(settings):
+    does = cancel_batches if settings.batches.cancel_batches else dry_run if settings.money.dry_run else pilot
+    for line in does(settings):
         out(line)
     return 0
 

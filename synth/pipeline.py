@@ -98,8 +98,8 @@ def _write(
         name = _part_name(source, manifest)
         tally, alike = Tally(), Templating(settings.checks)
         table = writer.table("trajectories", TRAJECTORY)
-        jobs = parts(source.folder, writer.journal, name)
-        for path in _tracked(engine.map(task, jobs), source.folder):
+        jobs = list(parts(source.folder, writer.journal, name))
+        for path in track(engine.map(task, jobs), "augment", total=len(jobs), unit="part"):
             rows, counted = read_part(path)
             table.write_table(rows)
             tally.merge(counted)
@@ -119,11 +119,6 @@ def _part_name(source: Source, manifest: Manifest) -> str:
     """Name of the run's parts: an interrupted run goes on with those of the same settings and input."""
     rows = sha256_file(source.folder.path / MANIFEST)
     return hash128(__version__, rows, manifest.identity)
-
-
-def _tracked(paths: Iterator[str], folder: DatasetFolder) -> Iterator[str]:
-    total = sum(1 for _ in parts(folder, folder.path, ""))
-    return track(paths, "augment", total=total, unit="part")
 
 
 def _written_texts(table: Any) -> Iterator[str]:

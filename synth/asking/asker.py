@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 DRAIN_SECONDS = 20.0
 """How long answers that are on their way are waited for when a run stops; Slurm kills after 30 s by default."""
 
+_PRESSED = TOO_MUCH - {"timeout"}
+"""Failures that say nothing about the ask: they use up none of its tries. A timeout may be the ask's own fault."""
+
 Records = Sequence[dict[str, Any]]
 
 
@@ -47,15 +50,9 @@ class Purse:
     price: Price
     max_tokens: int
 
-    def worst(self, ask: Ask, size: int, answers: int = 1) -> int:
-        """The most that one try of an ask can cost."""
-        return self.price.worst(size, self.max_tokens * answers)
-
-    def cost(self, reply: Reply, worst: int) -> int:
-        """What a reply cost, as far as it is known."""
-        if reply.usage is not None and reply.billed == "usage":
-            return self.price.cost(reply.usage)
-        return 0 if reply.billed == "nothing" else worst
+    def worst(self, ask: Ask, answers: int) -> int:
+        """The most that one try of an ask for so many thoughts can cost."""
+        return self.price.worst(body_bytes(ask), self.max_tokens * answers)
 
 
 class Asker:
@@ -168,7 +165,7 @@ class Asker:
                 return
             self._progress.retried(reply.code)
             self._note_failure(reply, sent_at)
-            tries += reply.code not in TOO_MUCH or reply.code == "timeout"
+            tries += reply.code not in _PRESSED
             if _stands(reply, last):
                 return
             if self.stopped is not None:
@@ -201,7 +198,7 @@ class Asker:
         async with self._pacer.slot():
             if self.stopped is not None:
                 raise self.stopped
-            worst = self._purse.worst(ask, body_bytes(ask), answers)
+            worst = self._purse.worst(ask, answers)
             await self._set_aside(worst)
             self._flying.add(task)
             try:
@@ -222,7 +219,7 @@ class Asker:
         await self._journal.write(sent)
         self._progress.sent()
         reply = await self._api.call(ask)
-        cost = self._purse.cost(reply, worst)
+        cost = charged(self._purse.price, reply, worst)
         self._purse.ledger.settle(worst, cost)
         self._settled.set()
         record = reply_record(name, ask.key, reply, cost)
@@ -245,15 +242,25 @@ class Asker:
         ledger = self._purse.ledger
         while not ledger.reserve(worst):
             if not self._flying or not ledger.can_fit(worst):
-                raise self.stop(
-                    RunStopped(
-                        f"the budget of ${dollars(ledger.cap or 0):,.2f} is used up: ${dollars(ledger.total):,.4f} are "
-                        f"spent or may have been, and the next request may cost ${dollars(worst):,.4f}; what is done "
-                        "is kept: run again with a larger --budget-usd, or with --accept-partial"
-                    )
-                )
+                raise self.stop(no_money(ledger, worst))
             self._settled.clear()
             await self._settled.wait()
+
+
+def charged(price: Price, reply: Reply, most: int, *, batch: bool = False) -> int:
+    """Nano-dollars that a reply cost, as far as it is known; `most` where the vendor may have charged anything."""
+    if reply.usage is not None and reply.billed == "usage":
+        return price.cost(reply.usage, batch=batch)
+    return 0 if reply.billed == "nothing" else most
+
+
+def no_money(ledger: Ledger, least: int) -> RunStopped:
+    """The budget leaves no room for so many nano-dollars."""
+    return RunStopped(
+        f"the budget of ${dollars(ledger.cap or 0):,.2f} is used up: ${dollars(ledger.total):,.4f} are "
+        f"spent or may have been, and the next request may cost ${dollars(least):,.4f}; what is done is kept: run "
+        "again with a larger --budget-usd, or with --accept-partial"
+    )
 
 
 def refused(teacher: str, reply: Reply) -> RunStopped:
@@ -287,9 +294,6 @@ def reply_record(name: str, key: str, reply: Reply, cost: int) -> dict[str, Any]
 def _stands(reply: Reply, last: bool) -> bool:
     """Whether nothing more is tried after this reply."""
     return reply.kind in ("ok", "poor", "item") or (reply.kind == "again" and last and reply.code not in _PRESSED)
-
-
-_PRESSED = TOO_MUCH - {"timeout"}
 
 
 def body_bytes(ask: Ask) -> int:

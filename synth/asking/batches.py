@@ -9,16 +9,15 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Coroutine, Iterable
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from curate.cli import say
 from curate.signals import arrived
-from synth.asking.asker import RunStopped
+from synth.asking.asker import RunStopped, no_money, refused
 from synth.asking.fetching import Fetcher, OpenBatch
-from synth.asking.online import signals_to, tick
+from synth.asking.online import signals_to, ticking
 from synth.asking.packing import Packer, Worst
-from synth.asking.submitting import TRIES, Submitter, no_money, unreachable
+from synth.asking.submitting import TRIES, Submitter, unreachable
 from synth.teachers.asks import Ask, BatchError, BatchState
 
 if TYPE_CHECKING:
@@ -110,7 +109,6 @@ class BatchRun:
     async def _stoppable(self, work: Coroutine[Any, Any, Result]) -> Result:
         """Do the work until a signal comes; what is open then is left to go on."""
         task = asyncio.ensure_future(work)
-        ticking = asyncio.ensure_future(tick(self._progress))
         came: list[int] = []
 
         def stop(number: int) -> None:
@@ -118,8 +116,9 @@ class BatchRun:
             task.cancel()
 
         try:
-            with signals_to(stop):
-                return await task
+            async with ticking(self._progress):
+                with signals_to(stop):
+                    return await task
         except RunStopped as stopped:
             raise RunStopped(f"{stopped}{self._left_open('; ')}") from stopped.__cause__
         except asyncio.CancelledError:
@@ -128,10 +127,6 @@ class BatchRun:
             if left := self._left_open():
                 say(left)
             raise arrived(came[0]) from None
-        finally:
-            ticking.cancel()
-            with suppress(asyncio.CancelledError):
-                await ticking
 
     def _left_open(self, before: str = "") -> str:
         count = len(self._journal.account.batches)
@@ -253,10 +248,7 @@ class BatchRun:
         """
         if (refusal := self._fetcher.refusal) is not None:
             self._fetcher.refusal = None
-            raise RunStopped(
-                f"the vendor refuses all requests: {refusal.code}{f' ({refusal.detail})' if refusal.detail else ''}; "
-                "what is done is kept: mend that, and run the same command again"
-            )
+            raise refused("the vendor", refusal)
         if state.problem is None:
             return
         if state.problem in TOO_FULL and (batch.total > 1 or self._submitter.open):

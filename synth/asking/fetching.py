@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from synth.asking.asker import RunStopped, reply_record
+from synth.asking.asker import RunStopped, charged, reply_record
 from synth.journal.records import ANSWERED
 from synth.money import dollars, nano
 from synth.teachers.asks import BatchError, Reply
@@ -141,7 +141,7 @@ class Fetcher:
                 continue
             if before is not None:  # the answer that stands stays; this one is paid for all the same
                 reply = replace(reply, kind="again", code="answered_before")
-            cost = self._cost(reply, batch)
+            cost = charged(self._price, reply, batch.most, batch=True)
             record = reply_record(batch.tag, key, reply, cost)
             if reply.kind not in ANSWERED:
                 self._held[key] = record
@@ -165,11 +165,6 @@ class Fetcher:
         for record in records:
             self._ledger.settle_batch(batch.tag, nano(record["usd"]))
         return records
-
-    def _cost(self, reply: Reply, batch: OpenBatch) -> int:
-        if reply.usage is not None and reply.billed == "usage":
-            return self._price.cost(reply.usage, batch=True)
-        return 0 if reply.billed == "nothing" else batch.most
 
     def _charge(self, batch: OpenBatch, code: str, amount: int | None) -> None:
         """Count what cannot be read as paid for: an amount, or all that is left of the batch's money."""

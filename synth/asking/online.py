@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 from curate.signals import arrived
@@ -39,7 +39,6 @@ async def ask_online(rows: Iterable[RowAsks], asker: Asker, progress: RunProgres
             await _ask_row(asks, asker, progress)
             await asyncio.sleep(0)  # a row that stood in the journal has let nobody else run
 
-    ticking = asyncio.ensure_future(tick(progress))
     came: list[int] = []
 
     def stop(number: int) -> None:
@@ -49,16 +48,13 @@ async def ask_online(rows: Iterable[RowAsks], asker: Asker, progress: RunProgres
             asker.abandon()
 
     try:
-        with signals_to(stop):
-            await asker.run([worker] * (concurrency + SPARE_WORKERS))
+        async with ticking(progress):
+            with signals_to(stop):
+                await asker.run([worker] * (concurrency + SPARE_WORKERS))
     except RunStopped:
         if came:
             raise arrived(came[0]) from None
         raise
-    finally:
-        ticking.cancel()
-        with suppress(asyncio.CancelledError):
-            await ticking
 
 
 async def _ask_row(asks: RowAsks, asker: Asker, progress: RunProgress) -> None:
@@ -100,11 +96,22 @@ def count(turn: OpenTurn, progress: RunProgress) -> None:
         progress.accepted(known=turn.known)
 
 
-async def tick(progress: RunProgress) -> None:
-    """Let the progress show itself while nothing comes back."""
-    while True:
-        await asyncio.sleep(TICK_SECONDS)
-        progress.tick()
+@asynccontextmanager
+async def ticking(progress: RunProgress) -> AsyncIterator[None]:
+    """Let the progress show itself during the block, also while nothing comes back."""
+
+    async def tick() -> None:
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            progress.tick()
+
+    task = asyncio.ensure_future(tick())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 @contextmanager

@@ -105,19 +105,18 @@ def ask_spread(run: ModelRun) -> Counter[str]:
         RunStopped: if a task's teacher cannot be asked now.
     """
     settings = run.settings
-    total = sum(1 for _ in parts(run.source.folder, settings.journal, ""))
+    jobs = list(parts(run.source.folder, settings.journal, ""))
     found = Counter[str]()
     with engine_of(settings.run) as engine:
         engine.reach(settings.journal)
-        share = max(1, settings.pace.concurrency // max(1, min(total, getattr(engine, "cpus", 1))))
+        share = max(1, settings.pace.concurrency // max(1, min(len(jobs), getattr(engine, "cpus", 1))))
         task = AskPart(
             replace(settings, pace=replace(settings.pace, concurrency=share)),
             settings.journal.resolve(),
             run.price,
             run.source.rules,
         )
-        jobs = parts(run.source.folder, settings.journal, "")
-        for counts in track(engine.map(task, jobs), "augment", total=total, unit="part"):
+        for counts in track(engine.map(task, jobs), "augment", total=len(jobs), unit="part"):
             found.update(counts)
     run.journal.refresh()
     return found

@@ -9,7 +9,7 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from synth.asking.asker import RunStopped
+from synth.asking.asker import RunStopped, no_money
 from synth.asking.fetching import Fetcher, OpenBatch
 from synth.asking.packing import Pack, Worst
 from synth.money import dollars
@@ -161,15 +161,6 @@ class Submitter:
         self.open.pop(batch.tag, None)
         self._ledger.end_batch(batch.tag)
         self._progress.spent(dollars(self._ledger.total))
-
-
-def no_money(ledger: Ledger, least: int) -> RunStopped:
-    """The budget leaves no room for so many nano-dollars."""
-    return RunStopped(
-        f"the budget of ${dollars(ledger.cap or 0):,.2f} is used up: ${dollars(ledger.total):,.4f} are "
-        f"spent or may have been, and the next request may cost ${dollars(least):,.4f}; what is done is kept: run "
-        "again with a larger --budget-usd, or with --accept-partial"
-    )
 
 
 def unreachable(reply: Reply) -> RunStopped:

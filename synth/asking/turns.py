@@ -204,11 +204,7 @@ class OpenTurn:
 
     def take(self, reply: Reply) -> list[dict[str, Any]]:
         """An answer to `ask`, or the news that none will come; returns the records that decide the turn, if it is."""
-        if not self._usable(reply):
-            self._replies.append(reply)
-            self._decide(None, (GIVEN_UP, reply["code"]))
-        elif not self._judged(reply):
-            self._go_on(self._next())
+        self._go_on(self._weighed(reply))
         return self.pending()
 
     @property
@@ -259,20 +255,23 @@ class OpenTurn:
 
     def _go_on(self, ask: Ask | None) -> None:
         """Judge what the journal holds, up to the first ask that it has no answer to."""
-        while self.outcome is None and ask is not None:
+        while ask is not None:
             reply = self._asks.shop.journal.reply(ask.key)
             if reply is None or (reply["kind"] == "item" and self._asks.shop.again(ask.key)):
                 if reply is not None:
                     self._asks.shop.retried.add(ask.key)
                 self.ask = ask
                 return
-            self.ask = ask
-            if not self._usable(reply):
-                self._replies.append(reply)
-                self._decide(None, (GIVEN_UP, reply["code"]))
-            elif not self._judged(reply):
-                ask = self._next()
+            ask = self._weighed(reply)
         self.ask = None
+
+    def _weighed(self, reply: Reply) -> Ask | None:
+        """What to ask after an answer, or the news that none will come; None if the turn is decided by it."""
+        if self._usable(reply):
+            return None if self._judged(reply) else self._next()
+        self._replies.append(reply)
+        self._decide(None, (GIVEN_UP, reply["code"]))
+        return None
 
     def _judged(self, reply: Reply) -> bool:
         """Judge an answer; whether the turn is decided by it."""

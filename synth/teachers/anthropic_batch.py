@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Awaitable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from synth.teachers.asks import Ask, BatchError, BatchState, Reply
-from synth.teachers.batching import PAGE, SEARCH_SLACK_S, UPLOAD_S, BrokenLines, Results, batch_error, json_lines
+from synth.teachers.batching import PAGE, SEARCH_SLACK_S, UPLOAD_S, BrokenLines, Results, batch_error, json_lines, timed
 from synth.teachers.faults import status_reply
 from synth.teachers.sdk import encoded
 
@@ -36,8 +36,6 @@ _STATUS = {
     "overloaded_error": 529,
 }
 """Status of a single answer that ends with such an error."""
-
-Result = TypeVar("Result")
 
 
 class AnthropicBatches:
@@ -72,7 +70,7 @@ class AnthropicBatches:
             content=encoded({"requests": [_request(ask) for ask in asks]}),
             options={"headers": {"content-type": "application/json"}},
         )
-        return await self._timed(_id(making), UPLOAD_S)
+        return await timed(self._api, _id(making), UPLOAD_S)
 
     async def find(
         self, tag: str, keys: frozenset[str], since: float, known: frozenset[str] = frozenset()
@@ -84,7 +82,7 @@ class AnthropicBatches:
         Raises:
             BatchError: if the API cannot be asked.
         """
-        for batch_id in await self._timed(self._candidates(len(keys), since, known), UPLOAD_S):
+        for batch_id in await timed(self._api, self._candidates(len(keys), since, known), UPLOAD_S):
             while not (await self.state(batch_id)).ended:
                 await asyncio.sleep(self._search_s)
             if await self._is_of(batch_id, keys):
@@ -125,7 +123,7 @@ class AnthropicBatches:
 
     async def cancel(self, batch_id: str) -> None:
         """Stop it; one that has ended stays as it is. Raises `BatchError`."""
-        await self._timed(self._client.messages.batches.cancel(batch_id))
+        await timed(self._api, self._client.messages.batches.cancel(batch_id))
 
     async def close(self) -> None:
         """Close the connections."""
@@ -158,17 +156,10 @@ class AnthropicBatches:
         return True
 
     async def _batch(self, batch_id: str) -> MessageBatch:
-        batch = await self._timed(self._client.messages.batches.retrieve(batch_id))
+        batch = await timed(self._api, self._client.messages.batches.retrieve(batch_id))
         if not isinstance(getattr(batch, "processing_status", None), str):
             raise BatchError(Reply("again", "not_the_api", billed="unknown"))
         return batch
-
-    async def _timed(self, operation: Awaitable[Result], seconds: float | None = None) -> Result:
-        try:
-            async with asyncio.timeout(seconds or self._api.access.timeout_s):
-                return await operation
-        except Exception as error:
-            raise batch_error(error, self._api.hider) from None
 
     def _reply(self, result: Any) -> Reply:
         result = result if isinstance(result, dict) else {}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Iterable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import orjson
 
@@ -25,6 +25,7 @@ MOST_LINE_BYTES = 16_000_000
 PAGE = 100
 """Batches on one page of a list."""
 
+Result = TypeVar("Result")
 Results: TypeAlias = AsyncIterator[tuple[str, Reply]]
 
 
@@ -49,6 +50,19 @@ def make_batches(api: SdkApi) -> BatchApi:
     from synth.teachers.openai_batch import OpenAIBatches
 
     return OpenAIBatches(api)
+
+
+async def timed(api: SdkApi, operation: Awaitable[Result], seconds: float | None = None) -> Result:
+    """What an SDK's operation gives; without `seconds` it may take as long as a single ask.
+
+    Raises:
+        BatchError: if it failed, or took longer.
+    """
+    try:
+        async with asyncio.timeout(seconds or api.access.timeout_s):
+            return await operation
+    except Exception as error:
+        raise batch_error(error, api.hider) from None
 
 
 def batch_error(error: Exception, hider: Hider) -> BatchError:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import tempfile
 from collections.abc import Awaitable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
 from synth.teachers.asks import Ask, BatchError, BatchState, Reply
-from synth.teachers.batching import PAGE, SEARCH_SLACK_S, UPLOAD_S, BrokenLines, Results, batch_error, json_lines
+from synth.teachers.batching import PAGE, SEARCH_SLACK_S, UPLOAD_S, BrokenLines, Results, batch_error, json_lines, timed
 from synth.teachers.faults import status_reply
 from synth.teachers.sdk import encoded
 
@@ -25,8 +24,6 @@ TAG = "cacherl_batch"
 """Name in the batch's metadata under which its tag stands."""
 _STATUS = {"rate_limit_exceeded": 429, "server_error": 500, "insufficient_quota": 429, "invalid_api_key": 401}
 """Status of a single answer that ends with such an error."""
-
-Result = TypeVar("Result")
 
 
 class OpenAIBatches:
@@ -56,19 +53,19 @@ class OpenAIBatches:
             file.seek(0)
             try:
                 uploading = self._client.files.create(file=(f"{tag}.jsonl", file), purpose="batch")
-                name = (await self._timed(uploading, UPLOAD_S)).id
+                name = (await timed(self._api, uploading, UPLOAD_S)).id
             except BatchError as error:  # whatever became of the file, there is no batch of it
                 raise BatchError(replace(error.reply, billed="nothing")) from None
         making = self._client.batches.create(
             input_file_id=name, endpoint=ENDPOINT, completion_window="24h", metadata={TAG: tag}
         )
-        return await self._timed(_id(making))
+        return await timed(self._api, _id(making))
 
     async def find(
         self, tag: str, keys: frozenset[str], since: float, known: frozenset[str] = frozenset()
     ) -> str | None:
         """The id of the batch that was submitted under this tag. Raises `BatchError`."""
-        return await self._timed(self._search(tag, since), UPLOAD_S)
+        return await timed(self._api, self._search(tag, since), UPLOAD_S)
 
     async def state(self, batch_id: str) -> BatchState:
         """How far it is. Raises `BatchError`."""
@@ -109,7 +106,7 @@ class OpenAIBatches:
 
     async def cancel(self, batch_id: str) -> None:
         """Stop it; one that has ended stays as it is. Raises `BatchError`."""
-        await self._timed(self._client.batches.cancel(batch_id))
+        await timed(self._api, self._client.batches.cancel(batch_id))
 
     async def close(self) -> None:
         """Close the connections."""
@@ -125,17 +122,10 @@ class OpenAIBatches:
         return None
 
     async def _batch(self, batch_id: str) -> Batch:
-        batch = await self._timed(self._client.batches.retrieve(batch_id))
+        batch = await timed(self._api, self._client.batches.retrieve(batch_id))
         if not isinstance(getattr(batch, "status", None), str):
             raise BatchError(Reply("again", "not_the_api", billed="unknown"))
         return batch
-
-    async def _timed(self, operation: Awaitable[Result], seconds: float | None = None) -> Result:
-        try:
-            async with asyncio.timeout(seconds or self._api.access.timeout_s):
-                return await operation
-        except Exception as error:
-            raise batch_error(error, self._api.hider) from None
 
     def _reply(self, line: dict[str, Any]) -> Reply:
         response, error = line.get("response"), line.get("error")
