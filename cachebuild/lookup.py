@@ -1,6 +1,7 @@
 """The tiers: from a call and the state it is made in to the best recorded answer, and why.
 
-exact -> normalised -> fuzzy -> best_effort -> unavailable; a tool's policy says which of them may answer for it.
+exact -> normalised -> fuzzy -> best_effort -> unavailable; a tool's policy says which of them may answer for it. In a
+state that is not known, an equal call is best effort too.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ class LookupSettings:
 
     Attributes:
         fuzzy_at: lowest p of a fuzzy answer.
-        best_effort: serve the nearest recorded result of an unlike call, marked so; else unavailable.
+        best_effort: serve the nearest recorded result of an unlike call, and that of an equal one where nobody knows
+            whether a related write happened, marked so; else unavailable.
         unknown_state_p: highest p of an answer that depends on a write of which nobody knows whether it happened, or
             that was recorded in another state.
         max_candidates: up to so many recorded calls of one tool are all compared; among more, only those that can
@@ -142,6 +144,8 @@ class Lookup:
         if refused is not None:
             return unavailable(query.tool, refused)
         found, lowest = self._equal(query) or self._similar(query), self.facts(query).lowest_p
+        if found.tier == "best_effort" and not self.settings.best_effort:
+            return unavailable(query.tool, found.reason)
         if found.p < lowest and found.tier != "unavailable":
             return unavailable(query.tool, f"{found.reason}; p {found.p:.2f} is below {lowest}, the tool's lowest")
         return found
@@ -197,7 +201,7 @@ class Lookup:
         if facts.volatile:
             reason += "; the tool is volatile" + (", the commonest is served" if commonest else "")
         if query.dependence.doubtful:
-            p = min(p, self.settings.unknown_state_p)
+            tier, p = "best_effort", min(p, self.settings.unknown_state_p)
             reason += "; state_unknown: a related write may or may not have happened"
         return Answer(
             result=picked.result,

@@ -89,7 +89,15 @@ def test_a_write_that_was_never_recorded_leaves_the_state_unknown(orders):
     assert session.call("cancel_order", {"order_id": "W1", "why": "x"}).tier == "unavailable"
     assert session.state_unknown
     capped = session.call("get_order", ORDER)
-    assert (capped.tier, capped.p) == ("exact", 0.5) and "state_unknown" in capped.reason
+    assert (capped.tier, capped.p) == ("best_effort", 0.5) and "state_unknown" in capped.reason
+
+
+def test_without_best_effort_nothing_is_served_in_an_unknown_state(orders):
+    orders.lookup.settings = LookupSettings(best_effort=False)
+    session = orders.session("shop")
+    session.call("cancel_order", {"order_id": "W1", "why": "x"})
+    refused = session.call("get_order", ORDER)
+    assert refused.tier == "unavailable" and "state_unknown" in refused.reason
 
 
 def test_an_unknown_write_about_other_ids_caps_nothing(orders):
