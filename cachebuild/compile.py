@@ -10,14 +10,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
-from cachebuild.entries import Worlds, narrow
-from cachebuild.index import open_index
+from cachebuild.entries import Worlds
+from cachebuild.index import open_index, prepare_index
 from cachebuild.index_place import NoPlaceForIndex
 from cachebuild.key import KEY_VERSION
-from cachebuild.report import cache_report
+from cachebuild.report import cache_report, history
+from cachebuild.rescope import rescoped
 from cachebuild.schema import ENTRY
+from cachebuild.secret_check import search_secrets
 from cachebuild.settings import CompileSettings, chosen_splits, words
 from cachebuild.sources import KINDS, rules_of, unmatched
 from cachebuild.spool import Spool, scratch_folder, spool
@@ -42,7 +42,8 @@ def compile_cache(settings: CompileSettings) -> DatasetFolder:
     worlds = Worlds(rules_of(folder.manifest, settings.env_rules))
     manifest = Manifest("cache", "cachebuild", _recorded_settings(settings, worlds), [folder_input(folder)])
     reads = [settings.folder, settings.env_rules, settings.config]
-    with FolderWriter(settings.out, manifest, overwrite=settings.overwrite, reads=reads) as writer:
+    writing = FolderWriter(settings.out, manifest, overwrite=settings.overwrite, reads=reads, finish=prepare_index)
+    with writing as writer:
         for word in unmatched(folder, words(settings.include_rejects)):
             found = (
                 "no reject with"
@@ -52,11 +53,14 @@ def compile_cache(settings: CompileSettings) -> DatasetFolder:
             say(f"note: {settings.folder} has {found} {word!r} in its reason")
         with scratch_folder(writer.journal / "spool") as scratch:
             spooled, left_out = spool(folder, splits, settings, worlds, scratch)
+            secrets = search_secrets(spooled.scan(), settings.secrets)
             facts = write_tool_tables(spooled, worlds, settings, writer)
             _write_entries(spooled, facts, writer)
             totals = spooled.totals() | {"keys": sum(row["keys"] for row in facts.values())}
-        writer.count(**totals, left_out=dict(sorted(left_out.items())))
-        writer.add_report(cache_report(totals, left_out, facts))
+        writer.count(**totals, left_out=dict(sorted(left_out.items())), **({"secrets": secrets} if secrets else {}))
+        report = cache_report(totals, left_out, facts)
+        history(report, writer.counts, {})
+        writer.add_report(report)
     return _indexed(settings.out)
 
 
@@ -80,6 +84,7 @@ def _recorded_settings(settings: CompileSettings, worlds: Worlds) -> dict[str, A
         "env_rules": {env_id: asdict(rules) for env_id, rules in sorted(worlds.rules.items())},
         "scope": asdict(settings.scope),
         "calibration": asdict(settings.calibration),
+        **({"secrets": "skip"} if settings.secrets == "skip" else {}),
     }
 
 
@@ -88,12 +93,4 @@ def _write_entries(spool: Spool, facts: Facts, writer: FolderWriter) -> None:
     table = writer.table("entries", ENTRY)
     task_scoped = task_scoped_tools(facts)
     for batch in track(spool.batches(), "writing entries", unit="batch"):
-        rows = pa.Table.from_batches([batch])
-        places = rows.select(["env_id", "tool"]).group_by(["env_id", "tool"]).aggregate([]).to_pylist()
-        if any((place["env_id"], place["tool"]) in task_scoped for place in places):
-            table.write(
-                narrow(entry) if (entry["env_id"], entry["tool"]) in task_scoped else entry
-                for entry in batch.to_pylist()
-            )
-        else:
-            table.write_table(rows)
+        table.write_table(rescoped(batch, task_scoped))

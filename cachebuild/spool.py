@@ -90,9 +90,17 @@ def _recorded(row: dict[str, Any]) -> Recorded:
 
 
 def spool(
-    folder: DatasetFolder, splits: frozenset[str], settings: CompileSettings, worlds: Worlds, scratch: Path
+    folder: DatasetFolder,
+    splits: frozenset[str],
+    settings: CompileSettings,
+    worlds: Worlds,
+    scratch: Path,
+    known: frozenset[str] = frozenset(),
 ) -> tuple[Spool, Counter[str]]:
-    """First pass: declared tools, then entries into `scratch`; with what was left out, by reason."""
+    """First pass: declared tools, then entries into `scratch`; with what was left out, by reason.
+
+    Trajectories whose id is `known` give no entries.
+    """
     rejects = words(settings.include_rejects)
     for row in chosen_rows(folder, splits, ("env_id", "split", "tools"), rejects):
         worlds.declare(row["env_id"], row["tools"])
@@ -100,6 +108,8 @@ def spool(
     table = TableWriter(scratch, "spool", ENTRY)
     rows = chosen_rows(folder, splits, ROW_COLUMNS, rejects)
     followed = track(rows, "reading calls", total=folder.manifest.rows("trajectories"))
-    table.write(chain.from_iterable(entries(row, worlds, left_out) for row in followed))
+    table.write(
+        chain.from_iterable(entries(row, worlds, left_out) for row in followed if row["trajectory_id"] not in known)
+    )
     table.close()
     return Spool(scratch), left_out
