@@ -22,6 +22,7 @@ from curate.env import DEFAULT_RULES
 from curate.errors import UpToDate, UsageError
 from curate.folder import DatasetFolder, Manifest, folder_input
 from curate.manifest import MANIFEST, sha256_file
+from curate.trajectory import SPLITS
 
 
 @dataclass(frozen=True)
@@ -92,10 +93,10 @@ def _settings(given: CompileSettings, base: DatasetFolder) -> CompileSettings:
         flag = f"--{name.replace('_', '-')}"
         if asked == default[name]:
             if own != default[name]:
-                say(f"note: {flag} {','.join(own)}, as {given.out} was compiled")
+                say(f"note: {flag} {_shown(own)}, as {given.out} was compiled")
         elif _meant(name, asked) != _meant(name, own):
             raise UsageError(
-                f"{given.out} was compiled with {flag} {','.join(own) or '(none)'}, not {','.join(asked)}; leave "
+                f"{given.out} was compiled with {flag} {_shown(own)}, not {','.join(asked)}; leave "
                 f"{flag} out, or compile a cache of its own"
             )
         chosen[name] = own
@@ -110,6 +111,10 @@ def _settings(given: CompileSettings, base: DatasetFolder) -> CompileSettings:
         chosen[name] = own
     chosen["secrets"] = given.secrets
     return CompileSettings(given.folder, given.out, env_rules=given.env_rules, config=given.config, **chosen)
+
+
+def _shown(values: tuple[str, ...]) -> str:
+    return "all" if set(values) == set(SPLITS) else ",".join(values) or "(none)"
 
 
 def _meant(name: str, values: tuple[str, ...]) -> Set[str]:

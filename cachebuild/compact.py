@@ -24,9 +24,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def command() -> int:
         done = compact(settings)
-        out(f"{settings.cache}: {done.entries:,} recorded calls in {done.after:,} shards, which were {done.before:,}")
+        out(f"{settings.cache}: {done.entries:,} recorded calls, {done.before:,} shards before, {done.after:,} now")
         if done.dropped:
-            out(f"{done.dropped:,} withdrawn calls are dropped for good")
+            out(f"dropped for good: {done.dropped:,} withdrawn calls")
         return 0
 
     return run(command)
