@@ -111,7 +111,7 @@ def test_readers_see_one_state_or_another_while_it_changes(make, write_folder, t
 
 
 @pytest.mark.slow
-def test_readers_see_every_state_in_a_long_run(make, write_folder, tmp_path, record_property):
+def test_readers_see_every_state_in_a_long_run(make, write_folder, tmp_path):
     found = read_while_it_changes(make, write_folder, tmp_path, rounds=30)
-    record_property("opens_and_states_seen", found)
+    sys.stdout.write(f"openings, and how often each state was seen, of each reader: {found}\n")
     assert all(all(seen) for _, seen in found)
