@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +34,6 @@ IDS = r"\b([A-Z]{1,3}-\d{3,}|TRK\d{5,}|\d{4} [A-Z]{2}\b|[a-z]+\.[a-z]+\d*@)"
 PHASES = {
     "spool": "reading calls",
     "write_tool_tables": "tools, calibration",
-    "_write_entries": "writing entries",
     "cache_report": "report",
     "_indexed": "index",
 }
@@ -135,19 +135,27 @@ def compile_here(folder: str, out: str, workers: str) -> None:
 
 
 def cpu_seconds() -> float:
-    """CPU seconds of this process and of its children, as far as they have ended."""
-    return sum(os.times()[:4])
+    """CPU seconds of this process and of all its children, those that have ended and those that live."""
+    living = list(watching()._family(os.getpid()))[1:]
+    ticks = sum(sum(map(int, Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13])) for pid in living)
+    return sum(os.times()[:4]) + ticks / os.sysconf("SC_CLK_TCK")
+
+
+@cache
+def watching() -> Any:
+    """`benchmarks/curate.py`, which watches the memory of a family of processes; its name is that of a package."""
+    found = importlib.util.spec_from_file_location("benchmarks_curate", HERE / "curate.py")
+    assert found is not None and found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
 
 
 def compiled(folder: Path, out: Path, workers: int) -> tuple[dict[str, Any], float]:
     """What the measured process printed, and the most memory of its processes together in MB."""
-    watched = importlib.util.spec_from_file_location("benchmarks_curate", HERE / "curate.py")
-    assert watched is not None and watched.loader is not None
-    module = importlib.util.module_from_spec(watched)
-    watched.loader.exec_module(module)
     command = [sys.executable, __file__, "--compile", str(folder), str(out), str(workers)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
-        memory = module.Memory(process.pid)
+        memory = watching().Memory(process.pid)
         printed, _ = process.communicate()
     if process.returncode:
         raise SystemExit(process.returncode)

@@ -10,21 +10,19 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
-from cachebuild.entries import Worlds, narrow
+from cachebuild.entries import Worlds
 from cachebuild.index import open_index
 from cachebuild.index_place import NoPlaceForIndex
 from cachebuild.key import KEY_VERSION
 from cachebuild.report import cache_report
 from cachebuild.schema import ENTRY
 from cachebuild.settings import CompileSettings, chosen_splits, words
-from cachebuild.sources import KINDS, rules_of, unmatched
-from cachebuild.spool import Spool, scratch_folder, spool
-from cachebuild.tool_table import Facts, task_scoped_tools, write_tool_tables
+from cachebuild.sources import KINDS, Chosen, rules_of, unmatched
+from cachebuild.spool import scratch_folder, spool
+from cachebuild.tool_table import task_scoped_tools, write_tool_tables
 from curate.cli import say
+from curate.engine import engine_of
 from curate.folder import DatasetFolder, FolderWriter, Manifest, folder_input
-from curate.progress import track
 
 
 def compile_cache(settings: CompileSettings) -> DatasetFolder:
@@ -38,6 +36,7 @@ def compile_cache(settings: CompileSettings) -> DatasetFolder:
     splits = chosen_splits(settings.splits)
     settings.calibration.check()
     settings.scope.check()
+    settings.run.check()
     folder = DatasetFolder.open(settings.folder, kinds=KINDS)
     worlds = Worlds(rules_of(folder.manifest, settings.env_rules))
     manifest = Manifest("cache", "cachebuild", _recorded_settings(settings, worlds), [folder_input(folder)])
@@ -50,10 +49,12 @@ def compile_cache(settings: CompileSettings) -> DatasetFolder:
                 else "no rejects (the curated folder holds them); none has"
             )
             say(f"note: {settings.folder} has {found} {word!r} in its reason")
-        with scratch_folder(writer.journal / "spool") as scratch:
-            spooled, left_out = spool(folder, splits, settings, worlds, scratch)
+        with scratch_folder(writer.journal / "spool") as scratch, engine_of(settings.run) as engine:
+            engine.reach(writer.journal)
+            spooled = spool(folder, Chosen.of(folder, splits, words(settings.include_rejects)), worlds, scratch, engine)
             facts = write_tool_tables(spooled, worlds, settings, writer)
-            _write_entries(spooled, facts, writer)
+            spooled.write(writer.table("entries", ENTRY), task_scoped_tools(facts), engine)
+            left_out = spooled.left_out()
             totals = spooled.totals() | {"keys": sum(row["keys"] for row in facts.values())}
         writer.count(**totals, left_out=dict(sorted(left_out.items())))
         writer.add_report(cache_report(totals, left_out, facts))
@@ -81,19 +82,3 @@ def _recorded_settings(settings: CompileSettings, worlds: Worlds) -> dict[str, A
         "scope": asdict(settings.scope),
         "calibration": asdict(settings.calibration),
     }
-
-
-def _write_entries(spool: Spool, facts: Facts, writer: FolderWriter) -> None:
-    """Second pass: every entry with the scope that was found for its tool."""
-    table = writer.table("entries", ENTRY)
-    task_scoped = task_scoped_tools(facts)
-    for batch in track(spool.batches(), "writing entries", unit="batch"):
-        rows = pa.Table.from_batches([batch])
-        places = rows.select(["env_id", "tool"]).group_by(["env_id", "tool"]).aggregate([]).to_pylist()
-        if any((place["env_id"], place["tool"]) in task_scoped for place in places):
-            table.write(
-                narrow(entry) if (entry["env_id"], entry["tool"]) in task_scoped else entry
-                for entry in batch.to_pylist()
-            )
-        else:
-            table.write_table(rows)

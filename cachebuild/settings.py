@@ -12,6 +12,7 @@ from cachebuild.calibration import CalibrationSettings
 from cachebuild.lookup import LookupSettings
 from cachebuild.scope import ScopeSettings
 from curate.errors import UsageError
+from curate.settings import RunSettings
 from curate.trajectory import SPLITS
 
 
@@ -29,6 +30,7 @@ class CompileSettings:
         overwrite: replace an existing cache.
         scope: when a tool's results are shared between tasks.
         calibration: how p is counted.
+        run: where the work is done.
         config: YAML or JSON file with any of these settings.
     """
 
@@ -40,6 +42,7 @@ class CompileSettings:
     overwrite: bool = False
     scope: ScopeSettings = field(default_factory=ScopeSettings)
     calibration: CalibrationSettings = field(default_factory=CalibrationSettings)
+    run: RunSettings = field(default_factory=RunSettings)
     config: Path | None = None
 
 

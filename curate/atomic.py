@@ -35,6 +35,12 @@ def fsync_dir(folder: Path) -> None:
         os.close(handle)
 
 
+def fsync_file(path: Path) -> None:
+    """Make the bytes of a finished file durable."""
+    with path.open("rb") as handle:
+        os.fsync(handle.fileno())
+
+
 def write_file(path: Path, data: bytes) -> None:
     """Write `data` so that after a crash at any moment `path` is either the old file or the new one."""
     partial = path.with_name(f".{path.name}.partial")
@@ -81,7 +87,7 @@ def publish_folder(partial: Path, out: Path) -> None:
     if not out.exists():
         partial.rename(out)
     elif _exchange(partial, out):
-        shutil.rmtree(partial)
+        shutil.rmtree(partial, ignore_errors=True)  # a reader may still be writing an index there; OUT stands already
     else:
         aside = aside_name(out)
         out.rename(aside)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from curate.atomic import fsync_file
+from curate.errors import FolderError
 from curate.manifest import Shard, sha256_file
 
 MAX_GROUP_ROWS = 1_000
@@ -58,6 +62,33 @@ class TableWriter:
             self._pending_bytes += size
         self._take(table.slice(start))
 
+    def adopt(self, path: Path, shard: Shard) -> None:
+        """Take in a finished shard of the same schema under the next number: as a link, or a copy where that fails.
+
+        Args:
+            path: where it stands; the caller has compared it with its hash.
+            shard: what its manifest says of it.
+
+        Raises:
+            FolderError: if a copy is not what the manifest says.
+        """
+        self.cut()
+        target = self._path
+        try:
+            os.link(os.path.realpath(path), target)
+        except OSError:
+            shutil.copyfile(path, target)
+            fsync_file(target)
+            if sha256_file(target) != shard.sha256:
+                raise FolderError(f"{path} was changed after it was written; write its folder again") from None
+        self.shards.append(replace(shard, path=target.name))
+
+    def cut(self) -> None:
+        """End the shard here; the rows that follow stand in the next one."""
+        if self._pending_rows:
+            self._flush()
+        self._roll()
+
     def close(self) -> None:
         """Write what is pending; an empty table still gets one shard, so that its schema is known."""
         if self._pending_rows or not self.shards:
@@ -95,8 +126,7 @@ class TableWriter:
         self._settle()
         self._writer.close()
         path = self._path
-        with path.open("rb") as handle:
-            os.fsync(handle.fileno())
+        fsync_file(path)
         self.shards.append(Shard(str(path.relative_to(self._root)), self._rows, path.stat().st_size, sha256_file(path)))
         self._writer, self._written, self._rows = None, 0, 0
 
