@@ -13,11 +13,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings = parse(CompileSettings, "python -m cachebuild", __doc__ or "", argv)
 
     def command() -> int:
+        from cachebuild.add import add_folder
         from cachebuild.compile import compile_cache
         from cachebuild.report import tool_rows
         from curate.report import text_table
 
-        folder = compile_cache(settings)
+        folder = add_folder(settings) if settings.add else compile_cache(settings)
         counts = folder.manifest.counts
         out(text_table(*tool_rows(folder.rows("tools"))))
         for reason, count in counts["left_out"].items():

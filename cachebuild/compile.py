@@ -1,7 +1,7 @@
 """From a dataset folder to a cache folder: tables entries, tools, calibration; report.md / report.html.
 
 Entries are first written beside OUT with keys of env scope; what they say about each tool decides its scope, and the
-second pass writes them into OUT. Held in memory are one batch and the arguments of the distinct calls.
+second pass brings their shards into OUT. Held in memory are one batch and the arguments of the distinct calls.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from cachebuild.entries import Worlds
-from cachebuild.index import open_index
+from cachebuild.index import open_index, prepare_index
 from cachebuild.index_place import NoPlaceForIndex
 from cachebuild.key import KEY_VERSION
-from cachebuild.report import cache_report
+from cachebuild.report import cache_report, history
 from cachebuild.schema import ENTRY
+from cachebuild.secret_check import search_secrets
 from cachebuild.settings import CompileSettings, chosen_splits, words
-from cachebuild.sources import KINDS, Chosen, rules_of, unmatched
+from cachebuild.sources import KINDS, rules_of, unmatched
 from cachebuild.spool import scratch_folder, spool
 from cachebuild.tool_table import task_scoped_tools, write_tool_tables
 from curate.cli import say
@@ -41,7 +42,8 @@ def compile_cache(settings: CompileSettings) -> DatasetFolder:
     worlds = Worlds(rules_of(folder.manifest, settings.env_rules))
     manifest = Manifest("cache", "cachebuild", _recorded_settings(settings, worlds), [folder_input(folder)])
     reads = [settings.folder, settings.env_rules, settings.config]
-    with FolderWriter(settings.out, manifest, overwrite=settings.overwrite, reads=reads) as writer:
+    writing = FolderWriter(settings.out, manifest, overwrite=settings.overwrite, reads=reads, finish=prepare_index)
+    with writing as writer:
         for word in unmatched(folder, words(settings.include_rejects)):
             found = (
                 "no reject with"
@@ -50,14 +52,15 @@ def compile_cache(settings: CompileSettings) -> DatasetFolder:
             )
             say(f"note: {settings.folder} has {found} {word!r} in its reason")
         with scratch_folder(writer.journal / "spool") as scratch, engine_of(settings.run) as engine:
-            engine.reach(writer.journal)
-            spooled = spool(folder, Chosen.of(folder, splits, words(settings.include_rejects)), worlds, scratch, engine)
+            spooled, left_out = spool(folder, splits, settings, worlds, scratch, engine)
+            secrets = search_secrets(spooled.scan(), settings.secrets)
             facts = write_tool_tables(spooled, worlds, settings, writer)
             spooled.write(writer.table("entries", ENTRY), task_scoped_tools(facts), engine)
-            left_out = spooled.left_out()
             totals = spooled.totals() | {"keys": sum(row["keys"] for row in facts.values())}
-        writer.count(**totals, left_out=dict(sorted(left_out.items())))
-        writer.add_report(cache_report(totals, left_out, facts))
+        writer.count(**totals, left_out=dict(sorted(left_out.items())), **({"secrets": secrets} if secrets else {}))
+        report = cache_report(totals, left_out, facts)
+        history(report, writer.counts, {})
+        writer.add_report(report)
     return _indexed(settings.out)
 
 
@@ -81,4 +84,5 @@ def _recorded_settings(settings: CompileSettings, worlds: Worlds) -> dict[str, A
         "env_rules": {env_id: asdict(rules) for env_id, rules in sorted(worlds.rules.items())},
         "scope": asdict(settings.scope),
         "calibration": asdict(settings.calibration),
+        **({"secrets": "skip"} if settings.secrets == "skip" else {}),
     }

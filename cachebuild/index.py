@@ -125,6 +125,7 @@ def open_index(folder: DatasetFolder) -> HashFile:
             with locked(path, folder.path) as handle:
                 found = find(folder.path, source)  # another process may have built it while this one waited
                 if found is None:
+                    _check(folder)
                     _build(folder, source, handle, path)
                     publish(handle, path)
             return found or HashFile(path)
@@ -137,12 +138,31 @@ def open_index(folder: DatasetFolder) -> HashFile:
     return found
 
 
-def _build(folder: DatasetFolder, source: IndexSource, handle: Any, path: Path) -> None:
-    from cachebuild.index_build import folder_entries, write_index
+def prepare_index(folder: DatasetFolder) -> None:
+    """Build the index of a cache folder that was just written and has not got its name yet; without space, do not.
 
+    Readers then find the index from the moment at which they find the folder.
+    """
+    source = IndexSource.of(folder)
+    path = places(folder.path, source)[0]
+    try:
+        with locked(path, folder.path) as handle:
+            _build(folder, source, handle, path)
+            publish(handle, path)
+    except OSError as error:
+        if not no_room(error):
+            raise
+
+
+def _check(folder: DatasetFolder) -> None:
     problems = folder.problems()
     if problems:
         raise FolderError(f"{folder.path} does not match its manifest: {problems[0]}. Write the folder again.")
+
+
+def _build(folder: DatasetFolder, source: IndexSource, handle: Any, path: Path) -> None:
+    from cachebuild.index_build import folder_entries, write_index
+
     write_index(folder_entries(folder), handle, path.with_name(f".{path.name}.spill"), source.info())
-    if IndexSource.of(folder) != source:
+    if not source.stands(folder):
         raise FolderError(f"{folder.path} was changed while its index was built; open it again")

@@ -19,6 +19,7 @@ import polars as pl
 from cachebuild.hash_file import HashFileWriter
 from cachebuild.index_records import Record, group_key, halves, pack_call, pack_names
 from cachebuild.key import Place, calls_key
+from cachebuild.served import served_batches
 
 if TYPE_CHECKING:
     from curate.folder import DatasetFolder
@@ -49,8 +50,8 @@ _PLACE = ["env_id", "initial_state_id", "scope_value", "tool"]
 
 
 def folder_entries(folder: DatasetFolder) -> Iterator[pl.DataFrame]:
-    """The entries that the index is made of, with `COLUMNS`, in their order."""
-    for batch in folder.batches("entries", COLUMNS):
+    """The served entries, of which the index is made, with `COLUMNS`, in their order."""
+    for batch in served_batches(folder, COLUMNS):
         frame = pl.from_arrow(batch)
         if isinstance(frame, pl.DataFrame):
             yield frame

@@ -1,7 +1,9 @@
 """Where a cache's index stands, whose it is, and how it appears there whole: temp file, lock, rename.
 
 It stands in the cache folder, or in the user's cache folder where that cannot be written. `curate.replace` knows its
-name as disposable: it may be removed at any time and is built again at the next open.
+name as disposable: it may be removed at any time and is built again at the next open. A published index is never
+written to nor cut, only renamed over or removed, since a reader that has mapped it would get SIGBUS; readers go on with
+the file that they have mapped. Renaming a cache folder or linking its shards keeps its index; a copy is indexed anew.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -21,7 +23,7 @@ from cachebuild.hash_file import LAYOUT_VERSION, Damaged, HashFile
 from cachebuild.key import KEY_VERSION
 from curate.atomic import fsync_dir
 from curate.errors import FolderError
-from curate.manifest import index_name, is_index
+from curate.manifest import Manifest, index_name, is_index
 
 if TYPE_CHECKING:
     from curate.folder import DatasetFolder
@@ -65,6 +67,13 @@ class IndexSource:
                 ) from error
             shards.append([shard.path, found.st_size, found.st_mtime_ns, found.st_ino])
         return cls(hashlib.sha256(folder.manifest.dump()).hexdigest(), shards)
+
+    def stands(self, folder: DatasetFolder) -> bool:
+        """Whether the folder on disk still is that source; another may have taken its name meanwhile."""
+        try:
+            return IndexSource.of(replace(folder, manifest=Manifest.load(folder.path))) == self
+        except (OSError, FolderError):
+            return False
 
     def info(self) -> dict[str, Any]:
         """What the index says of itself."""

@@ -75,8 +75,10 @@ class Known:
     def __init__(self, auditor: Auditor, preset: str) -> None:
         import polars as pl
 
+        from cachebuild.served import served_entries
+
         env_id = preset_of(preset).env_id
-        rows = auditor.folder.scan("entries").select("env_id", "initial_state_id", "task_id").unique().collect()
+        rows = served_entries(auditor.folder).select("env_id", "initial_state_id", "task_id").unique().collect()
         found = rows.filter(pl.col("env_id") == env_id).sort("task_id")
         self.tasks: dict[tuple[int, int], list[int]] = {}
         for state_id, task_id in found.select("initial_state_id", "task_id").iter_rows():

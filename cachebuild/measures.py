@@ -141,9 +141,10 @@ def chances(cache: DatasetFolder) -> dict[tuple[str, str], float]:
     import polars as pl
 
     from cachebuild.fidelity import MOST_RESULTS, chance_of
+    from cachebuild.served import served_entries
 
     found = (
-        cache.scan("entries")
+        served_entries(cache)
         .filter("success")
         .select("env_id", "tool", "result_hash", "result")
         .unique("result_hash env_id tool".split(), keep="any")

@@ -65,6 +65,39 @@ def cache_report(
     return report
 
 
+def history(report: Report, counts: Mapping[str, Any], withdrawn: Mapping[str, int]) -> None:
+    """Say what became of a cache since it was compiled.
+
+    Args:
+        report: of the cache.
+        counts: the figures of its manifest; `secrets` kind -> recorded calls, `added` one mapping a folder, `dropped`
+            reason -> recorded calls.
+        withdrawn: reason -> recorded calls that are out of service now.
+    """
+    if counts.get("secrets"):
+        report.heading("Secrets")
+        report.text(
+            "Texts that look like keys, tokens or passwords stand in recorded results or arguments, and are served as "
+            "they stand. Curate without --keep-secrets, or withdraw the calls: python -m cachebuild.withdraw."
+        )
+        report.table("Recorded calls with secrets", ["kind", "calls"], sorted(counts["secrets"].items()))
+    if counts.get("added"):
+        report.heading("Added")
+        headers = ["calls", "trajectories", "in the cache already", "of those in another version"]
+        rows: list[list[Cell]] = [
+            [added[name] for name in ("entries", "trajectories", "known", "other_version")] for added in counts["added"]
+        ]
+        report.table("Folders that were added, in their order", headers, rows)
+    if withdrawn:
+        report.heading("Withdrawn")
+        report.text("These recorded calls are never served, and nothing above counts them.")
+        report.table("Recorded calls withdrawn", ["reason", "calls"], sorted(withdrawn.items()))
+    if counts.get("dropped"):
+        report.heading("Dropped")
+        report.text("These recorded calls were withdrawn, and compacting removed them for good.")
+        report.table("Recorded calls dropped", ["reason", "calls"], sorted(counts["dropped"].items()))
+
+
 def _scope_rows(called: Iterable[Mapping[str, Any]]) -> tuple[list[str], list[list[Cell]]]:
     headers = ["env", "tool", "within a task", "across tasks", "expected p", "ids decide", "scope", "evidence"]
     rows: list[list[Cell]] = [

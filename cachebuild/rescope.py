@@ -36,7 +36,8 @@ def rescoped(batch: pa.RecordBatch, task_scoped: Set[Tool], unserved: Set[Tool] 
     table, moved = pa.Table.from_batches([batch]), misplaced(batch, task_scoped, unserved)
     if not moved:
         return table
-    envs, tools, *changed = (table[name].to_pylist() for name in ("env_id", "tool", *_CHANGED))
+    columns: dict[str, list[Any]] = {name: table[name].to_pylist() for name in ("env_id", "tool", *_CHANGED)}
+    envs, tools, *changed = columns.values()
     parts: list[list[Any]] = [table[name].to_pylist() for name in _PARTS]
     scopes, values, keys, normalised_keys = changed
     for at, (env_id, tool) in enumerate(zip(envs, tools, strict=True)):
@@ -48,6 +49,7 @@ def rescoped(batch: pa.RecordBatch, task_scoped: Set[Tool], unserved: Set[Tool] 
         place = Place(env_id, start, values[at])
         keys[at] = exact_key(place, tool, canonical, digest)
         normalised_keys[at] = normalised_key(place, tool, normalised, digest)
-    for name, column in zip(_CHANGED, changed, strict=True):
-        table = table.set_column(ENTRY.get_field_index(name), ENTRY.field(name), [pa.array(column, pa.string())])
+    for name in _CHANGED:
+        column = pa.chunked_array([columns[name]], pa.string())
+        table = table.set_column(ENTRY.get_field_index(name), ENTRY.field(name), column)
     return table

@@ -39,6 +39,17 @@ _ENTRY_FIELDS: list[pa.Field[Any]] = [
 ENTRY = pa.schema(_ENTRY_FIELDS)
 """One recorded call with its result: the key's parts before hashing, and where it was recorded."""
 
+_WITHDRAWN_FIELDS: list[pa.Field[Any]] = [
+    pa.field("position", pa.int64(), nullable=False),
+    pa.field("trajectory_id", _STR, nullable=False),
+    pa.field("message_index", pa.int32(), nullable=False),
+    pa.field("call_index", pa.int32(), nullable=False),
+    pa.field("tool", _STR, nullable=False),
+    pa.field("reason", _STR, nullable=False),
+]
+WITHDRAWN = pa.schema(_WITHDRAWN_FIELDS)
+"""One recorded call that is out of service: its position in table `entries`, and why."""
+
 _TOOL_FIELDS: list[pa.Field[Any]] = [
     pa.field("env_id", _STR, nullable=False),
     pa.field("tool", _STR, nullable=False),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from tyro.conf import Positional
 
@@ -14,6 +14,8 @@ from cachebuild.scope import ScopeSettings
 from curate.errors import UsageError
 from curate.settings import RunSettings
 from curate.trajectory import SPLITS
+
+SecretsMode: TypeAlias = Literal["warn", "refuse", "skip"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class CompileSettings:
             (below_outcome, call_loop): what a clumsy run saw is still true.
         env_rules: YAML file env -> rules; for envs it does not name, the rules that the folder was made with hold.
         overwrite: replace an existing cache.
+        add: add the calls to the cache that stands at OUT, with the settings it was compiled with.
+        secrets: found in results and arguments: warn, refuse to write the cache, or skip the search.
         scope: when a tool's results are shared between tasks.
         calibration: how p is counted.
         run: where the work is done.
@@ -40,6 +44,8 @@ class CompileSettings:
     include_rejects: tuple[str, ...] = ()
     env_rules: Path | None = None
     overwrite: bool = False
+    add: bool = False
+    secrets: SecretsMode = "warn"
     scope: ScopeSettings = field(default_factory=ScopeSettings)
     calibration: CalibrationSettings = field(default_factory=CalibrationSettings)
     run: RunSettings = field(default_factory=RunSettings)
@@ -100,6 +106,19 @@ class WithdrawSettings:
     source: tuple[str, ...] = ()
     tool: tuple[str, ...] = ()
     undo: bool = False
+
+
+@dataclass(frozen=True)
+class CompactSettings:
+    """Settings of `python -m cachebuild.compact`.
+
+    Attributes:
+        cache: the cache folder; it is changed in place, in one step.
+        drop: also remove withdrawn calls for good; no --undo brings them back.
+    """
+
+    cache: Positional[Path]
+    drop: bool = False
 
 
 def words(values: tuple[str, ...]) -> tuple[str, ...]:

@@ -10,12 +10,12 @@ import gc
 import json
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import polars as pl
 import pyarrow as pa
@@ -23,20 +23,23 @@ import pyarrow.parquet as pq
 
 from cachebuild.calibration import Recorded
 from cachebuild.entries import CALL_COLUMNS, Worlds, entries, entry_table
-from cachebuild.rescope import rescoped
+from cachebuild.rescope import Tool, rescoped
 from cachebuild.schema import ENTRY
+from cachebuild.settings import CompileSettings, words
 from cachebuild.sources import Chosen
 from curate.engine import Engine
 from curate.folder import DatasetFolder, read_batches
 from curate.manifest import Shard
 from curate.progress import track
 from curate.table_writer import TableWriter
+from curate.trajectory import Trajectory
 
 MOST_PARTS = 64
 """Jobs of a run at most, so that a large cache does not have thousands of shards."""
 _GROUPS = 2
 """Row groups of a job at least; each is up to 1,000 rows or 32 MB."""
 _ROWS_AT_ONCE = 128
+_ENV, _TOOL = ENTRY.get_field_index("env_id"), ENTRY.get_field_index("tool")
 _RESULT_HEAD = 8_192
 """Characters of a result that calibration compares; long results of one tool are alike in form."""
 
@@ -53,50 +56,46 @@ def scratch_folder(path: Path) -> Iterator[Path]:
 
 
 @dataclass(frozen=True)
-class Job:
-    """Some row groups of one table, as (shard, row group)."""
-
-    number: int
-    table: str
-    groups: tuple[tuple[str, int], ...]
-
-
-@dataclass(frozen=True)
 class Part:
-    """What came of a job: shards in a folder of their own, the (env, tool) in them, and calls left out, by reason."""
+    """A shard of the spool, and the (env, tool) whose entries it holds."""
 
-    folder: Path
-    shards: list[Shard]
-    tools: frozenset[tuple[str, str]] = frozenset()
-    left_out: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def paths(self) -> list[Path]:
-        """Where the shards stand."""
-        return [self.folder / shard.path for shard in self.shards]
+    path: Path
+    shard: Shard
+    tools: frozenset[Tool]
 
 
 class Spool:
-    """The entries of the first pass, in parts in the order of the input."""
+    """Entries with keys of env scope, as Parquet in a scratch folder.
 
-    def __init__(self, parts: list[Part]) -> None:
+    Args:
+        root: the folder; the order of the shards' names is the order of the entries.
+        parts: what is known of the shards that a first pass wrote.
+    """
+
+    def __init__(self, root: Path, parts: Sequence[Part] = ()) -> None:
+        self.root = root
+        self.paths = sorted(root.glob("*.parquet"))
         self.parts = parts
 
     def scan(self) -> pl.LazyFrame:
         """All entries as a LazyFrame."""
-        return pl.scan_parquet([path for part in self.parts for path in part.paths])
+        return pl.scan_parquet(self.paths)
 
-    def write(self, table: TableWriter, task_scoped: Set[tuple[str, str]], engine: Engine) -> None:
-        """Second pass: give all shards to a table; those that hold task-scoped tools get their keys first."""
-        done = engine.map(_Rescoping(task_scoped), self.parts)
-        for part in track(done, "writing entries", total=len(self.parts), unit="part"):
-            for path, shard in zip(part.paths, part.shards, strict=True):
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The entries in the order of the input."""
+        for path in self.paths:
+            yield from read_batches(path)
+
+    def write(self, table: TableWriter, task_scoped: Set[Tool], engine: Engine) -> None:
+        """Second pass: all shards of the first one go into a table, with new keys where a tool is task-scoped."""
+        moved = [part for part in self.parts if not part.tools.isdisjoint(task_scoped)]
+        rescoping = _Rescoping(task_scoped, self.root / "rescoped")
+        rescoping.folder.mkdir()
+        done = track(engine.map(rescoping, moved), "writing entries", total=len(moved), unit="part")
+        for part in self.parts:
+            for path, shard in next(done) if part in moved else [(part.path, part.shard)]:
                 if shard.rows:
                     table.adopt(path, shard)
-
-    def left_out(self) -> Counter[str]:
-        """Calls that are no entries, by reason."""
-        return sum((part.left_out for part in self.parts), Counter())
 
     def totals(self) -> dict[str, int]:
         """Entries, trajectories and tasks (an identity of env and task each)."""
@@ -107,7 +106,7 @@ class Spool:
         )
         return {name: int(value) for name, value in counted.collect().row(0, named=True).items()}
 
-    def distinct(self, task_scoped: Set[tuple[str, str]]) -> Iterator[tuple[tuple[str, str], Iterator[Recorded]]]:
+    def distinct(self, task_scoped: Set[Tool]) -> Iterator[tuple[Tool, Iterator[Recorded]]]:
         """(env, tool) -> its distinct successful calls with their commonest result, in the order of their keys."""
         by = ["env_id", "tool", "key", "scope_value"]
         scoped = pl.concat_str("env_id", "tool", separator="\0").is_in(["\0".join(place) for place in task_scoped])
@@ -134,12 +133,29 @@ def _recorded(row: dict[str, Any]) -> Recorded:
     return Recorded(group, json.loads(row["canonical_arguments"]), row["result_hash"], row["result"])
 
 
-def spool(folder: DatasetFolder, chosen: Chosen, worlds: Worlds, scratch: Path, engine: Engine) -> Spool:
-    """First pass: declared tools, then entries into `scratch`."""
+def spool(
+    folder: DatasetFolder,
+    splits: frozenset[str],
+    settings: CompileSettings,
+    worlds: Worlds,
+    scratch: Path,
+    engine: Engine,
+    known: frozenset[str] = frozenset(),
+) -> tuple[Spool, Counter[str]]:
+    """First pass: declared tools, then entries into `scratch`; with what was left out, by reason.
+
+    Trajectories whose id is `known` give no entries.
+    """
+    chosen = Chosen.of(folder, splits, words(settings.include_rejects))
     _declare(folder, chosen, worlds)
     jobs = list(_jobs(folder, chosen))
-    done = engine.map(_Spooling(chosen, worlds, scratch), jobs)
-    return Spool(list(track(done, "reading calls", total=len(jobs), unit="part")))
+    done = engine.map(_Spooling(chosen, worlds, scratch, known), jobs)
+    parts: list[Part] = []
+    left_out: Counter[str] = Counter()
+    for found, reasons in track(done, "reading calls", total=len(jobs), unit="part"):
+        parts += found
+        left_out += reasons
+    return Spool(scratch, parts), left_out
 
 
 def _declare(folder: DatasetFolder, chosen: Chosen, worlds: Worlds) -> None:
@@ -161,18 +177,25 @@ def _declared(table: str, batch: pa.RecordBatch, chosen: Chosen) -> Iterator[tup
         yield env_id, None if number is None else tools.dictionary[number].as_py()
 
 
-def _jobs(folder: DatasetFolder, chosen: Chosen) -> Iterator[Job]:
+@dataclass(frozen=True)
+class _Job:
+    """Some row groups of one table, as (shard, row group)."""
+
+    number: int
+    table: str
+    groups: tuple[tuple[str, int], ...]
+
+
+def _jobs(folder: DatasetFolder, chosen: Chosen) -> Iterator[_Job]:
     """The row groups of the folder in runs, the same for any number of workers."""
     number = 0
     for table in chosen.tables:
         paths = [str(folder.path / shard.path) for shard in folder.manifest.tables[table]]
         groups = [(path, group) for path in paths for group in range(pq.read_metadata(path).num_row_groups)]
         size = max(_GROUPS, -(-len(groups) // MOST_PARTS))
-        for start in range(0, len(groups), size):
-            yield Job(number, table, tuple(groups[start : start + size]))
+        for start in range(0, max(1, len(groups)), size):
+            yield _Job(number, table, tuple(groups[start : start + size]))
             number += 1
-    if not number:
-        yield Job(0, chosen.tables[0], ())
 
 
 @dataclass(frozen=True)
@@ -182,29 +205,29 @@ class _Spooling:
     chosen: Chosen
     worlds: Worlds
     scratch: Path
+    known: frozenset[str]
 
-    def __call__(self, job: Job) -> Part:
-        part = Part(self.scratch / f"{job.number:06d}", [])
-        part.folder.mkdir()
-        table = TableWriter(part.folder, "entries", ENTRY)
-        tools: set[tuple[str, str]] = set()
+    def __call__(self, job: _Job) -> tuple[list[Part], Counter[str]]:
+        """The shards, and the calls that were left out, by reason."""
+        table = TableWriter(self.scratch, f"spool-{job.number:05d}", ENTRY)
+        tools: set[Tool] = set()
+        left_out: Counter[str] = Counter()
+        with _collector_at_rest():
+            for rows in self._rows(job):
+                found = [entry for row in rows for entry in entries(row, self.worlds, left_out)]
+                tools.update((entry[_ENV], entry[_TOOL]) for entry in found)
+                table.write_table(entry_table(found))
+        table.close()
+        parts = [Part(self.scratch / shard.path, shard, frozenset(tools)) for shard in table.shards]
+        return parts, left_out
+
+    def _rows(self, job: _Job) -> Iterator[list[Trajectory]]:
         columns = self.chosen.columns(job.table, CALL_COLUMNS)
         for path, group in job.groups:
-            with pq.ParquetFile(path) as file, _collector_at_rest():
+            with pq.ParquetFile(path) as file:
                 for batch in file.iter_batches(_ROWS_AT_ONCE, [group], columns):
                     rows = self.chosen.rows(job.table, batch.to_pylist())
-                    found = [entry for row in rows for entry in entries(row, self.worlds, part.left_out)]
-                    written = entry_table(found)
-                    table.write_table(written)
-                    tools |= _places(written)
-        table.close()
-        return replace(part, shards=table.shards, tools=frozenset(tools))
-
-
-def _places(entries: pa.Table) -> set[tuple[str, str]]:
-    """The (env, tool) of some entries."""
-    envs, tools = (cast(list[str], entries[name].to_pylist()) for name in ("env_id", "tool"))
-    return set(zip(envs, tools, strict=True))
+                    yield [row for row in rows if row["trajectory_id"] not in self.known]
 
 
 @contextmanager
@@ -221,18 +244,14 @@ def _collector_at_rest() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class _Rescoping:
-    """Brings the keys of a part to the scopes that were found for its tools."""
+    """Brings the keys of a shard to the scopes that were found for its tools."""
 
-    task_scoped: Set[tuple[str, str]]
+    task_scoped: Set[Tool]
+    folder: Path
 
-    def __call__(self, part: Part) -> Part:
-        if part.tools.isdisjoint(self.task_scoped):
-            return part
-        folder = part.folder.with_suffix(".scoped")
-        folder.mkdir()
-        table = TableWriter(folder, "entries", ENTRY)
-        for path in part.paths:
-            for batch in read_batches(path):
-                table.write_table(rescoped(batch, self.task_scoped))
+    def __call__(self, part: Part) -> list[tuple[Path, Shard]]:
+        table = TableWriter(self.folder, part.path.stem, ENTRY)
+        for batch in read_batches(part.path):
+            table.write_table(rescoped(batch, self.task_scoped))
         table.close()
-        return Part(folder, table.shards, part.tools, part.left_out)
+        return [(self.folder / shard.path, shard) for shard in table.shards]

@@ -36,6 +36,7 @@ COMMANDS = {
     "cachebuild.audit": "cachebuild.audit",
     "cachebuild.recording": "cachebuild.recording",
     "cachebuild.withdraw": "cachebuild.withdraw",
+    "cachebuild.compact": "cachebuild.compact",
     "cachebuild.demo": "cachebuild.demo",
 }
 """Command name -> module with `main(argv) -> int`; each also runs as `python -m NAME`."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +64,7 @@ class FolderWriter:
         manifest: kind, command, settings and inputs; tables, files and counts are filled in here.
         overwrite: replace a folder of the same kind that stands there and holds nothing of anybody else's.
         reads: the files and folders that the command reads, which writing must not take away.
+        finish: is given the folder when it is whole but does not have its name yet, e.g. to put an index into it.
 
     Raises:
         UpToDate: if OUT already holds the result of the same settings and inputs.
@@ -72,7 +73,13 @@ class FolderWriter:
     """
 
     def __init__(
-        self, out: Path, manifest: Manifest, *, overwrite: bool = False, reads: Iterable[Path | None] = ()
+        self,
+        out: Path,
+        manifest: Manifest,
+        *,
+        overwrite: bool = False,
+        reads: Iterable[Path | None] = (),
+        finish: Callable[[DatasetFolder], None] | None = None,
     ) -> None:
         check_parent(out)
         out = out.resolve() if out.is_symlink() else out
@@ -82,6 +89,7 @@ class FolderWriter:
         self._manifest = manifest
         self._overwrite = overwrite
         self._reads = [path for path in reads if path is not None]
+        self._finish = finish
         self._tables: list[TableWriter] = []
         self._stack = ExitStack()
 
@@ -129,6 +137,11 @@ class FolderWriter:
         """The figures so far."""
         return self._manifest.counts
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What decides the bytes; with `overwrite` it may be completed until the folder is published."""
+        return self._manifest.settings
+
     def forget(self) -> None:
         """Drop the command's resume state: the run failed for a reason that going on would meet again."""
         for path in self.journal.iterdir():
@@ -138,7 +151,7 @@ class FolderWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        finished = False
+        finished = isinstance(error, UpToDate)
         try:
             with self._writing():
                 if isinstance(error, OSError):
@@ -166,6 +179,8 @@ class FolderWriter:
             self._manifest.tables[table.name] = table.shards
         fsync_dir(self.partial)
         write_file(self.partial / MANIFEST, self._manifest.dump())
+        if self._finish is not None:
+            self._finish(DatasetFolder(self.partial, self._manifest))
         self._refuse_loss()  # again: somebody may have put files there while the command ran
         publish_folder(self.partial, self.out)
 
