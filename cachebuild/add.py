@@ -18,6 +18,7 @@ from cachebuild.settings import CompileSettings, chosen_splits, words
 from cachebuild.sources import KINDS, chosen_rows, rules_of
 from cachebuild.spool import Spool, scratch_folder, spool
 from curate.cli import say
+from curate.engine import engine_of
 from curate.env import DEFAULT_RULES
 from curate.errors import UpToDate, UsageError
 from curate.folder import DatasetFolder, Manifest, folder_input
@@ -58,9 +59,9 @@ def add_folder(given: CompileSettings) -> DatasetFolder:
             raise UpToDate(f"{given.out} is up to date: it holds the calls of {folder.path} already")
         known = _known(base, folder, settings)
         revision = Revision(base, worlds, withdrawn_rows(base))
-        with scratch_folder(writer.journal / "spool") as scratch:
+        with scratch_folder(writer.journal / "spool") as scratch, engine_of(given.run) as engine:
             splits = chosen_splits(settings.splits)
-            revision.added, left_out = spool(folder, splits, settings, worlds, scratch, known.ids)
+            revision.added, left_out = spool(folder, splits, settings, worlds, scratch, engine, known.ids)
             _check_kinds(base, worlds)
             secrets = search_secrets(revision.added.scan(), settings.secrets)
             revision.counts = _counts(base.manifest.counts, revision.added, left_out, secrets, known)

@@ -1,7 +1,7 @@
 """From a dataset folder to a cache folder: tables entries, tools, calibration; report.md / report.html.
 
 Entries are first written beside OUT with keys of env scope; what they say about each tool decides its scope, and the
-second pass writes them into OUT. Held in memory are one batch and the arguments of the distinct calls.
+second pass brings their shards into OUT. Held in memory are one batch and the arguments of the distinct calls.
 """
 
 from __future__ import annotations
@@ -15,16 +15,15 @@ from cachebuild.index import open_index, prepare_index
 from cachebuild.index_place import NoPlaceForIndex
 from cachebuild.key import KEY_VERSION
 from cachebuild.report import cache_report, history
-from cachebuild.rescope import rescoped
 from cachebuild.schema import ENTRY
 from cachebuild.secret_check import search_secrets
 from cachebuild.settings import CompileSettings, chosen_splits, words
 from cachebuild.sources import KINDS, rules_of, unmatched
-from cachebuild.spool import Spool, scratch_folder, spool
-from cachebuild.tool_table import Facts, task_scoped_tools, write_tool_tables
+from cachebuild.spool import scratch_folder, spool
+from cachebuild.tool_table import task_scoped_tools, write_tool_tables
 from curate.cli import say
+from curate.engine import engine_of
 from curate.folder import DatasetFolder, FolderWriter, Manifest, folder_input
-from curate.progress import track
 
 
 def compile_cache(settings: CompileSettings) -> DatasetFolder:
@@ -38,6 +37,7 @@ def compile_cache(settings: CompileSettings) -> DatasetFolder:
     splits = chosen_splits(settings.splits)
     settings.calibration.check()
     settings.scope.check()
+    settings.run.check()
     folder = DatasetFolder.open(settings.folder, kinds=KINDS)
     worlds = Worlds(rules_of(folder.manifest, settings.env_rules))
     manifest = Manifest("cache", "cachebuild", _recorded_settings(settings, worlds), [folder_input(folder)])
@@ -51,11 +51,11 @@ def compile_cache(settings: CompileSettings) -> DatasetFolder:
                 else "no rejects (the curated folder holds them); none has"
             )
             say(f"note: {settings.folder} has {found} {word!r} in its reason")
-        with scratch_folder(writer.journal / "spool") as scratch:
-            spooled, left_out = spool(folder, splits, settings, worlds, scratch)
+        with scratch_folder(writer.journal / "spool") as scratch, engine_of(settings.run) as engine:
+            spooled, left_out = spool(folder, splits, settings, worlds, scratch, engine)
             secrets = search_secrets(spooled.scan(), settings.secrets)
             facts = write_tool_tables(spooled, worlds, settings, writer)
-            _write_entries(spooled, facts, writer)
+            spooled.write(writer.table("entries", ENTRY), task_scoped_tools(facts), engine)
             totals = spooled.totals() | {"keys": sum(row["keys"] for row in facts.values())}
         writer.count(**totals, left_out=dict(sorted(left_out.items())), **({"secrets": secrets} if secrets else {}))
         report = cache_report(totals, left_out, facts)
@@ -86,11 +86,3 @@ def _recorded_settings(settings: CompileSettings, worlds: Worlds) -> dict[str, A
         "calibration": asdict(settings.calibration),
         **({"secrets": "skip"} if settings.secrets == "skip" else {}),
     }
-
-
-def _write_entries(spool: Spool, facts: Facts, writer: FolderWriter) -> None:
-    """Second pass: every entry with the scope that was found for its tool."""
-    table = writer.table("entries", ENTRY)
-    task_scoped = task_scoped_tools(facts)
-    for batch in track(spool.batches(), "writing entries", unit="batch"):
-        table.write_table(rescoped(batch, task_scoped))

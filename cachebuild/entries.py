@@ -3,18 +3,37 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
+
+import pyarrow as pa
 
 from cachebuild.answer import is_unavailable
 from cachebuild.key import CallArguments, Place, exact_key, normalised_arguments, normalised_key, read_arguments
+from cachebuild.schema import ENTRY
 from cachebuild.state import Dependence, SessionState, replay
 from curate.canonical import hash128, parse_json
 from curate.env import DEFAULT_RULES, EnvRules, ToolKind, tool_kind
 from curate.pairing import PairedCall
 from curate.trajectory import Message, Trajectory
 from curate.turns import result_failed
+
+_MESSAGE = "messages.list.element"
+CALL_COLUMNS = (
+    "trajectory_id",
+    "content_hash",
+    "env_id",
+    "initial_state_id",
+    "task_id",
+    "task_group",
+    "split",
+    "source",
+    *(f"{_MESSAGE}.{name}" for name in ("role", "content", "tool_call_id", "name", "is_error")),
+    *(f"{_MESSAGE}.tool_calls.list.element.{name}" for name in ("id", "name", "arguments")),
+    *(f"evidence.list.element.{name}" for name in ("message_index", "call_index")),
+)
+"""The columns that entries are made of, as paths in a Parquet file: reading costs most, so no other is read."""
 
 ROW_COLUMNS = (
     "trajectory_id",
@@ -39,6 +58,7 @@ class Worlds:
     declared: dict[str, dict[str, Mapping[str, Any]]] = field(default_factory=dict)
     _read: set[str] = field(default_factory=set)
     _kinds: dict[str, dict[str, ToolKind]] = field(default_factory=dict)
+    _known: dict[tuple[str, str], tuple[ToolKind, str]] = field(default_factory=dict)
 
     def of(self, env_id: str) -> EnvRules:
         """The rules of an env."""
@@ -51,6 +71,7 @@ class Worlds:
             return
         self._read.add(seen)
         self._kinds.pop(env_id, None)
+        self._known.clear()
         try:
             schemas = parse_json(tools)
         except ValueError:
@@ -67,13 +88,21 @@ class Worlds:
 
     def kind(self, env_id: str, tool: str) -> tuple[ToolKind, str]:
         """(kind, evidence) of a tool."""
-        return tool_kind(tool, self.of(env_id), self.declared.get(env_id, {}).get(tool))
+        found = self._known.get((env_id, tool))
+        if found is None:
+            found = tool_kind(tool, self.of(env_id), self.declared.get(env_id, {}).get(tool))
+            self._known[env_id, tool] = found
+        return found
 
     def state(self, env_id: str) -> SessionState:
         """The state at the start of an episode."""
         if env_id not in self._kinds:
             self._kinds[env_id] = {tool: self.kind(env_id, tool)[0] for tool in self.declared.get(env_id, {})}
         return SessionState(self.of(env_id), self._kinds[env_id])
+
+
+Entry: TypeAlias = tuple[Any, ...]
+"""The values of one entry in the order of schema `ENTRY`; a million of them as mappings would cost twice the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,49 +141,46 @@ def recorded_calls(row: Trajectory, state: SessionState, left_out: Counter[str])
                 yield RecordedCall(pair, arguments, result, dependence)
 
 
-def entries(row: Trajectory, worlds: Worlds, left_out: Counter[str]) -> Iterator[dict[str, Any]]:
-    """The entry rows of a trajectory, with keys of env scope (`narrow` brings them to the task)."""
+def entries(row: Trajectory, worlds: Worlds, left_out: Counter[str]) -> Iterator[Entry]:
+    """The entries of a trajectory, with keys of env scope."""
     env_id, rules = row["env_id"], worlds.of(row["env_id"])
     place = Place(env_id, row["initial_state_id"], "")
     for call in recorded_calls(row, worlds.state(env_id), left_out):
         tool, result = call.pair.call["name"], call.result["content"] or ""
         normalised = normalised_arguments(call.arguments.values or {})
         digest = call.dependence.digest
-        yield {
-            "trajectory_id": row["trajectory_id"],
-            "content_hash": row["content_hash"],
-            "message_index": call.pair.message_index,
-            "call_index": call.pair.call_index,
-            "result_index": call.pair.result_index,
-            "env_id": env_id,
-            "initial_state_id": row["initial_state_id"],
-            "task_id": row["task_id"],
-            "task_group": row["task_group"],
-            "split": row["split"],
-            "source": row["source"],
-            "tool": tool,
-            "kind": worlds.kind(env_id, tool)[0],
-            "scope": "env",
-            "scope_value": "",
-            "arguments": call.arguments.recorded,
-            "args_status": call.arguments.status,
-            "canonical_arguments": call.arguments.canonical,
-            "normalised_arguments": normalised,
-            "state": call.dependence.state,
-            "state_digest": digest,
-            "key": exact_key(place, tool, call.arguments.canonical, digest),
-            "normalised_key": normalised_key(place, tool, normalised, digest),
-            "result": result,
-            "result_hash": hash128(result),
-            "success": not result_failed(call.result, rules),
-        }
+        yield (
+            row["trajectory_id"],
+            row["content_hash"],
+            call.pair.message_index,
+            call.pair.call_index,
+            call.pair.result_index,
+            env_id,
+            row["initial_state_id"],
+            row["task_id"],
+            row["task_group"],
+            row["split"],
+            row["source"],
+            tool,
+            worlds.kind(env_id, tool)[0],
+            "env",
+            "",
+            call.arguments.recorded,
+            call.arguments.status,
+            call.arguments.canonical,
+            normalised,
+            call.dependence.state,
+            digest,
+            exact_key(place, tool, call.arguments.canonical, digest),
+            normalised_key(place, tool, normalised, digest),
+            result,
+            hash128(result),
+            not result_failed(call.result, rules),
+        )
 
 
-def narrow(entry: dict[str, Any]) -> dict[str, Any]:
-    """The entry with task scope: its result is true for its own task only."""
-    place = Place(entry["env_id"], entry["initial_state_id"], entry["task_id"])
-    tool, digest = entry["tool"], entry["state_digest"]
-    entry["scope"], entry["scope_value"] = "task", entry["task_id"]
-    entry["key"] = exact_key(place, tool, entry["canonical_arguments"], digest)
-    entry["normalised_key"] = normalised_key(place, tool, entry["normalised_arguments"], digest)
-    return entry
+def entry_table(rows: Iterable[Entry]) -> pa.Table:
+    """Entries as a table of schema `ENTRY`."""
+    columns = list(zip(*rows, strict=True)) or [()] * len(ENTRY)
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, ENTRY, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=ENTRY)

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
-from curate.canonical import ArgsStatus, canonical_json, compact_json, hash128, parse_arguments
+from xxhash import xxh3_128_hexdigest
+
+from curate.canonical import (
+    ArgsStatus,
+    canonical_json,
+    compact_json,
+    lengths_and,
+    parse_arguments,
+    parse_object,
+)
 
 KEY_VERSION = "2"
 """Changes when equal calls could get other keys: a cache of another version has to be compiled again."""
 
 
-@dataclass(frozen=True, slots=True)
-class CallArguments:
+class CallArguments(NamedTuple):
     """The arguments of one call; `values` is None and `canonical` empty exactly if they could not be parsed."""
 
     recorded: str
@@ -22,8 +30,7 @@ class CallArguments:
     canonical: str
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where a call's result is true: the world, the state its episodes start from, and the task if scope asks for it.
 
     `scope_value` is the task_id for a task-scoped tool, else empty.
@@ -46,6 +53,11 @@ def read_arguments(arguments: str | Mapping[str, Any] | None) -> CallArguments:
             return CallArguments(repr_short(arguments), "unparsed", None, "")
     else:
         text = arguments or ""
+    if not text:
+        return CallArguments(text, "empty", {}, "{}")
+    parsed = parse_object(text)
+    if parsed is not None:
+        return CallArguments(text, "json", *parsed)
     values, status = parse_arguments(text)
     if values is None:
         return CallArguments(text, "unparsed", None, "")
@@ -104,6 +116,12 @@ def calls_key(place: Place, tool: str) -> str:
 
 
 def _key(tier: str, place: Place, tool: str, arguments: str, state_digest: str) -> str:
+    return xxh3_128_hexdigest(_key_head(tier, place, tool) + lengths_and(arguments, state_digest))
+
+
+@lru_cache(maxsize=4096)
+def _key_head(tier: str, place: Place, tool: str) -> bytes:
+    """What all keys of a tool at a place begin with, before they are hashed."""
     # A null initial state is the env's one shared start; the mark keeps it apart from one that is named "".
     start = "" if place.initial_state_id is None else f"={place.initial_state_id}"
-    return hash128(KEY_VERSION, tier, place.env_id, start, place.scope_value, tool, arguments, state_digest)
+    return lengths_and(KEY_VERSION, tier, place.env_id, start, place.scope_value, tool)

@@ -12,6 +12,7 @@ from cachebuild.calibration import CalibrationSettings
 from cachebuild.lookup import LookupSettings
 from cachebuild.scope import ScopeSettings
 from curate.errors import UsageError
+from curate.settings import RunSettings
 from curate.trajectory import SPLITS
 
 SecretsMode: TypeAlias = Literal["warn", "refuse", "skip"]
@@ -33,6 +34,7 @@ class CompileSettings:
         secrets: found in results and arguments: warn, refuse to write the cache, or skip the search.
         scope: when a tool's results are shared between tasks.
         calibration: how p is counted.
+        run: where the work is done.
         config: YAML or JSON file with any of these settings.
     """
 
@@ -46,6 +48,7 @@ class CompileSettings:
     secrets: SecretsMode = "warn"
     scope: ScopeSettings = field(default_factory=ScopeSettings)
     calibration: CalibrationSettings = field(default_factory=CalibrationSettings)
+    run: RunSettings = field(default_factory=RunSettings)
     config: Path | None = None
 
 

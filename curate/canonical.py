@@ -27,12 +27,17 @@ EXACT_FLOAT = 2**53
 
 def hash128(*parts: str | bytes) -> str:
     """XXH3-128 of the parts, each after its length so that ("ab", "c") differs from ("a", "bc"); 32 hex digits."""
-    digest = xxhash.xxh3_128()
+    return xxhash.xxh3_128_hexdigest(lengths_and(*parts))
+
+
+def lengths_and(*parts: str | bytes) -> bytes:
+    """What `hash128` hashes: the parts, each after its length; what comes of more parts begins with the same bytes."""
+    pieces: list[bytes] = []
     for part in parts:
         raw = part.encode() if isinstance(part, str) else part
-        digest.update(b"%d:" % len(raw))
-        digest.update(raw)
-    return digest.hexdigest()
+        size = len(raw)
+        pieces += (_SIZES[size] if size < _WRITTEN_SIZES else b"%d:" % size, raw)
+    return b"".join(pieces)
 
 
 def canonical_json(value: Any, *, finite: bool = False) -> str:
@@ -109,11 +114,46 @@ def parse_json(text: str) -> Json:
         ValueError: if the text is no JSON, or nested deeper than `MAX_DEPTH`.
     """
     try:
+        raw = text.encode()
+        value: Json = orjson.loads(raw)
+        whole = _LONG_NUMBER not in raw.translate(_NUMBERS)  # an integer beyond 64 bits would have become a float
+    except ValueError:
+        whole = False  # no JSON, or a lone surrogate, or deep: the slow way tells
+    if not whole:
+        value = _decoded(text)
+    if text.count("[") + text.count("{") > MAX_DEPTH and deeper_than(value, MAX_DEPTH):
+        raise ValueError(TOO_DEEP)
+    return value
+
+
+def parse_object(text: str) -> tuple[dict[str, Any], str] | None:
+    """An object and its canonical JSON, fast; None for what is no object or has to be read the slow way.
+
+    What it gives is what `parse_json` and `canonical_json` give.
+    """
+    try:
+        raw = text.encode()
+        value = orjson.loads(raw)
+        if type(value) is not dict:
+            return None
+        if not _LEAVES.issuperset(map(type, value.values())):
+            marks = raw.translate(_NUMBERS)
+            if _LONG_NUMBER in marks or marks.count(b"[") > MAX_DEPTH:
+                return None
+            if b"0." in marks:
+                canonical = orjson.dumps(_integral(value), option=_SORTED)
+                return None if _REPR_DIFFERS.search(canonical) else (value, canonical.decode())
+        return value, orjson.dumps(value, option=_SORTED).decode()
+    except ValueError:
+        return None
+
+
+def _decoded(text: str) -> Json:
+    """What the standard library makes of a text; slow."""
+    try:
         value: Json = _DECODER.decode(text)
     except RecursionError as error:
         raise ValueError(TOO_DEEP) from error
-    if text.count("[") + text.count("{") > MAX_DEPTH and deeper_than(value, MAX_DEPTH):
-        raise ValueError(TOO_DEEP)
     return value
 
 
@@ -169,7 +209,7 @@ def parse_arguments(text: str | None) -> tuple[dict[str, Any] | None, ArgsStatus
         value = parse_json(text)
     except ValueError:
         return _parse_literal(text)
-    if isinstance(value, dict) and _encodable(value):
+    if isinstance(value, dict) and _in_utf8(value):
         return value, "json"
     return None, "unparsed"
 
@@ -238,6 +278,15 @@ def _encodable(value: Any) -> bool:
     return True
 
 
+def _in_utf8(value: Any) -> bool:
+    """`_encodable` of a value that was parsed from JSON, so that it holds no NaN; fast."""
+    try:
+        orjson.dumps(value)
+    except orjson.JSONEncodeError:
+        return _encodable(value)
+    return True
+
+
 def _integral(value: Any) -> Any:
     """The value with its integral floats as integers; most leaves are passed over without a call."""
     kind = type(value)
@@ -260,6 +309,8 @@ def _integral_text(text: bytes) -> bytes:
     Raises:
         ValueError: where the text alone does not tell, or does not pay.
     """
+    if b"0." not in text.translate(_NUMBERS):
+        return text
     for _ in _outside_strings(_EXPONENT, text):
         raise ValueError("a float with an exponent")
     pieces: list[bytes] = []
@@ -294,12 +345,20 @@ def _number(value: float) -> int | float:
 _PLACEHOLDER = "\0known\0"
 _PLACE = b'"tools":' + orjson.dumps(_PLACEHOLDER)
 _LEAVES = frozenset((str, int, bool, type(None)))
+_WRITTEN_SIZES = 512
+_SIZES = [b"%d:" % size for size in range(_WRITTEN_SIZES)]
+_NUMBERS = bytes.maketrans(b"123456789eE{", b"000000000..[")
+"""Makes "0." of a digit before a point or an exponent, and one bracket of two."""
+_LONG_NUMBER = b"0" * 19
+"""The shortest integer beyond 64 bits has so many digits."""
 _PLAIN = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_SUBCLASS
 _SORTED = _PLAIN | orjson.OPT_SORT_KEYS
 # Each begins with a letter that the regex engine can look for fast; digits before it are looked back for. Behind a
 # number of a value comes a comma, a bracket, or nothing, which few numbers in strings have.
 _POINT = re.compile(rb"\.(?<=[0-9]\.)[0-9]+(?=[],}]|\Z)")
 _EXPONENT = re.compile(rb"e(?<=[0-9]e)[-+0-9]+(?=[],}]|\Z)")
+# Where orjson may write a float in other digits than the standard library: with an exponent, or below 0.0001.
+_REPR_DIFFERS = re.compile(_EXPONENT.pattern + rb"|0\.0000")
 _HEAD = re.compile(rb"-?[0-9]+\Z")
 
 

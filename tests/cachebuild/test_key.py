@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cachebuild.key import Place, exact_key, normalised_arguments, normalised_key, read_arguments
+from cachebuild.key import Place, calls_key, exact_key, normalised_arguments, normalised_key, read_arguments
 
 SHOP = Place("shop", None, "")
 
@@ -56,6 +56,14 @@ def test_every_part_of_the_place_and_the_state_count():
         normalised_key(SHOP, "get_order", read_arguments(call).canonical, ""),
     }
     assert len(keys) == 8
+
+
+def test_keys_are_the_ones_that_compiled_caches_hold():
+    call = read_arguments('{"order_id": "W1", "n": 2.0, "big": 18446744073709551616, "x": [1.5, "ü"]}').canonical
+    assert exact_key(SHOP, "get_order", call, "") == "fdf47a806e7ab43bf3e4f306d1051a1e"
+    assert exact_key(Place("shop", "s1", "t1"), "get_order", call, "digest") == "895cce293ea9cc30de70fe2dc3aa2be8"
+    assert normalised_key(SHOP, "get_order", "{}", "") == "a2d285cfb97615bf136cba046f4e3e7c"
+    assert calls_key(SHOP, "get_order") == "b4cbd5a417a25ffcc823927936eede0a"
 
 
 @pytest.mark.parametrize("text", ["{", "[1]", '"a"', '{"a": NaN}', "{'a': {1, 2}}", '{"a": "\\ud800"}', "[" * 5000])

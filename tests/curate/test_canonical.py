@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,6 +19,7 @@ from curate.canonical import (
     parse_arguments,
     parse_json,
     parse_literal,
+    parse_object,
 )
 
 numbers = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
@@ -126,6 +128,167 @@ def test_depth_counts_levels(value: Any) -> None:
         return 0 if children is None else 1 + max(map(depth, children), default=0)
 
     assert [deeper_than(value, limit) for limit in range(6)] == [depth(value) > limit for limit in range(6)]
+
+
+def refuse(token: str) -> float:
+    raise ValueError(token)
+
+
+def finite(digits: str) -> float:
+    return float(digits) if abs(float(digits)) != float("inf") else refuse(digits)
+
+
+STANDARD = json.JSONDecoder(parse_constant=refuse, parse_float=finite)
+NASTY = [
+    "-0",
+    "-0.0",
+    "0.0",
+    "2.0",
+    "-2.50",
+    "0e5",
+    "-0E-0",
+    "1e5",
+    "1E+5",
+    "1e400",
+    "-1e400",
+    "1e-400",
+    "1.5e300",
+    "1e-5",
+    "0.00001",
+    "0.0001",
+    "9007199254740992.0",
+    "9007199254740993.0",
+    "1e16",
+    "9223372036854775807",
+    "9223372036854775808",
+    "-9223372036854775808",
+    "-9223372036854775809",
+    "18446744073709551615",
+    "18446744073709551616",
+    "123456789012345678901234567890",
+    "9" * 400,
+    "9" * 5_000,
+    "0." + "1" * 400,
+    "01",
+    "1.",
+    ".5",
+    "+1",
+    "-",
+    "NaN",
+    "Infinity",
+    "-Infinity",
+    "nan",
+    '"\\ud800"',
+    '"\\ud83d\\ude00"',
+    '"\\udc00\\ud800"',
+    '"\ud800"',
+    '"\\u0000"',
+    '"\x00"',
+    '"\x1f"',
+    '"\x7f\u2028\ufffe"',
+    '"tab\t"',
+    '"line\\nline"',
+    '"\\/ \\" \\\\"',
+    '"\\x41"',
+    '"\\u00"',
+    '"1e5, 2.0 9223372036854775808"',
+    '"a2e4-0.00001"',
+    "null",
+    "true",
+    "[1,]",
+    "[" * MAX_DEPTH + "]" * MAX_DEPTH,
+    "[" * 260 + "]" * 260,
+    "[" * 1_100 + "]" * 1_100,
+    "{" * 3,
+    '"' + "x" * 100_000 + '"',
+    "'single'",
+    "(1, 2)",
+    "None",
+    "",
+]
+
+
+def nasty_object(members: list[tuple[str, str]]) -> str:
+    """An object whose names may come twice."""
+    return "{" + ", ".join(f'"{name}": {value}' for name, value in members) + "}"
+
+
+AROUND = st.sampled_from(["", " ", "\n\t\r ", "\x0c", "\ufeff", "\u00a0", "\x00", "x", ","])
+nasty_values = st.recursive(
+    st.sampled_from(NASTY) | values.map(json.dumps) | st.floats().map(repr) | st.integers().map(str),
+    lambda v: (
+        st.lists(v, max_size=3).map(lambda items: f"[{', '.join(items)}]")
+        | st.lists(st.tuples(st.sampled_from(["a", "b", "tools", "ä", ""]), v), max_size=3).map(nasty_object)
+    ),
+    max_leaves=6,
+)
+nasty_texts = st.tuples(AROUND, nasty_values, AROUND).map("".join)
+
+
+def standard(text: str) -> Any:
+    """What the standard library makes of a text; None, as one that is no JSON, is told by `ValueError`."""
+    try:
+        value = STANDARD.decode(text)
+    except RecursionError as error:
+        raise ValueError from error
+    if deeper_than(value, MAX_DEPTH):
+        raise ValueError
+    return value
+
+
+def said(work: Any, text: str) -> str:
+    """The result's repr, which tells 1 from 1.0, -0.0 from 0.0 and the order of names."""
+    try:
+        return repr(work(text))
+    except ValueError:
+        return "refused"
+
+
+@given(nasty_texts)
+def test_json_is_read_as_the_standard_library_reads_it(text: str) -> None:
+    assert said(parse_json, text) == said(standard, text)
+
+
+@pytest.mark.parametrize("value", NASTY)
+def test_each_nasty_value_is_read_as_the_standard_library_reads_it(value: str) -> None:
+    for text in (value, f"[{value}]", f'{{"a": {value}, "b": 2.0}}', f'{{"a": {{"a": [1, {value}]}}}}', f"{value} x"):
+        assert said(parse_json, text) == said(standard, text)
+        check_object(text)
+
+
+@given(nasty_texts)
+def test_an_object_read_fast_is_the_one_read_slowly(text: str) -> None:
+    check_object(text)
+
+
+def check_object(text: str) -> None:
+    """The fast way says what the slow one says, or nothing."""
+    found = parse_object(text)
+    try:
+        value = standard(text)
+        slow = value, canonical_json(value)
+        slow[1].encode()
+    except ValueError:
+        assert found is None
+        return
+    assert found is None or (isinstance(value, dict) and repr(found) == repr(slow))
+    assert parse_arguments(text) == ((value, "json") if isinstance(value, dict) else (None, "unparsed"))
+
+
+def test_objects_without_long_numbers_are_read_fast() -> None:
+    """What calls mostly are, lest the fast way is lost without notice."""
+    for text in ('{"id": "#W1", "n": 3, "on": true, "x": null}', '{"ids": ["1", "2"], "p": {"a": 2.0}}', '{"a": 12.5}'):
+        assert parse_object(text) is not None
+
+
+@given(st.lists(st.text(max_size=3) | st.binary(max_size=600), max_size=4))
+def test_a_hash_is_that_of_its_parts_one_after_another(parts: list[str | bytes]) -> None:
+    digest = xxhash.xxh3_128()
+    for part in parts:
+        raw = part.encode() if isinstance(part, str) else part
+        digest.update(b"%d:" % len(raw))
+        digest.update(raw)
+    assert hash128(*parts) == digest.hexdigest()
 
 
 @pytest.mark.parametrize(
