@@ -61,10 +61,11 @@ def add_folder(given: CompileSettings) -> DatasetFolder:
         revision = Revision(base, worlds, withdrawn_rows(base))
         with scratch_folder(writer.journal / "spool") as scratch, engine_of(given.run) as engine:
             splits = chosen_splits(settings.splits)
-            revision.added, left_out = spool(folder, splits, settings, worlds, scratch, engine, known.ids)
+            added, left_out = spool(folder, splits, settings, worlds, scratch, engine, known.ids)
             _check_kinds(base, worlds)
-            secrets = search_secrets(revision.added.scan(), settings.secrets)
-            revision.counts = _counts(base.manifest.counts, revision.added, left_out, secrets, known)
+            secrets = search_secrets(added.scan(), settings.secrets)
+            revision.added = (added, engine)
+            revision.counts = _counts(base.manifest.counts, added, left_out, secrets, known)
             revision.rules = {env_id: asdict(rules) for env_id, rules in sorted(worlds.rules.items())}
             write_revision(revision, writer)
     return DatasetFolder(base.path, Manifest.load(base.path))

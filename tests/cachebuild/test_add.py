@@ -86,7 +86,7 @@ def test_compile_and_add_answer_as_one_compile(make, write_folder, tmp_path, see
     assert answers(grown, rows) == answers(one, rows)
     counts, wanted = (DatasetFolder.open(folder).manifest.counts for folder in (grown, one))
     assert {key: counts[key] for key in wanted} == wanted
-    assert compact([str(grown)]) == 0
+    assert compact([str(grown)]) == compact([str(one)]) == 0
     assert shard_bytes(grown) == shard_bytes(one)
     assert answers(grown, rows) == answers(one, rows)
 
@@ -205,6 +205,24 @@ def test_other_rules_and_kinds_are_refused(make, write_folder, tmp_path, capsys)
     assert main([str(hinting), "--out", str(plain), "--add"]) == 2
     assert "says that get_order of env shop is a write tool (mcp)" in capsys.readouterr().err
     assert files(plain) == before
+
+
+def test_rollouts_against_the_cache_may_be_added_to_it(grown, make, tmp_path):
+    from curate.folder import FolderWriter, Manifest, folder_input
+    from curate.schema import TRAJECTORY
+
+    manifest = Manifest("rollouts", "test", {}, [folder_input(DatasetFolder.open(grown))])
+    with FolderWriter(tmp_path / "rollouts", manifest) as writer:
+        writer.table("trajectories", TRAJECTORY).write([make("live", [("get_fee", {"n": 1}, "two")])])
+    assert main([str(tmp_path / "rollouts"), "--out", str(grown), "--add"]) == 0
+    assert ToolCache.open(grown).session("shop").call("get_fee", {"n": 1}).result == "two"
+
+
+def test_a_replacement_that_was_cut_in_two_is_told(grown, tmp_path, capsys):
+    grown.rename(tmp_path / ".cache.old")
+    for code in main([str(tmp_path / "b"), "--out", str(grown), "--add"]), compact([str(grown)]):
+        assert code == 2
+    assert f"rename {tmp_path}/.cache.old to {grown}" in capsys.readouterr().err
 
 
 def test_there_must_be_a_cache_to_add_to(grown, tmp_path, capsys):
