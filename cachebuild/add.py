@@ -63,7 +63,7 @@ def add_folder(given: CompileSettings) -> DatasetFolder:
             splits = chosen_splits(settings.splits)
             added, left_out = spool(folder, splits, settings, worlds, scratch, engine, known.ids)
             _check_kinds(base, worlds)
-            secrets = search_secrets(added.scan(), settings.secrets)
+            secrets = search_secrets(added.paths, settings.secrets)
             revision.added = (added, engine)
             revision.counts = _counts(base.manifest.counts, added, left_out, secrets, known)
             revision.rules = {env_id: asdict(rules) for env_id, rules in sorted(worlds.rules.items())}

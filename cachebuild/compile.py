@@ -53,7 +53,7 @@ def compile_cache(settings: CompileSettings) -> DatasetFolder:
             say(f"note: {settings.folder} has {found} {word!r} in its reason")
         with scratch_folder(writer.journal / "spool") as scratch, engine_of(settings.run) as engine:
             spooled, left_out = spool(folder, splits, settings, worlds, scratch, engine)
-            secrets = search_secrets(spooled.scan(), settings.secrets)
+            secrets = search_secrets(spooled.paths, settings.secrets)
             facts = write_tool_tables(spooled, worlds, settings, writer)
             spooled.write(writer.table("entries", ENTRY), task_scoped_tools(facts), engine)
             totals = spooled.totals() | {"keys": sum(row["keys"] for row in facts.values())}

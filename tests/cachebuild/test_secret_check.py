@@ -41,7 +41,7 @@ def folder(make, write_folder):
 def test_they_are_counted_by_kind_with_first_places_and_masked(folder, tmp_path, capsys):
     assert main([str(folder), "--out", str(tmp_path / "cache")]) == 0
     said = capsys.readouterr().err
-    assert "warning: github in 3 recorded calls, first " in said and "result of read_env: ghp_..." in said
+    assert "warning: secrets of kind github in 3 recorded calls: " in said and "result of read_env: ghp_..." in said
     assert "arguments of login" in said and KEY not in said
     assert DatasetFolder.open(tmp_path / "cache").manifest.counts["secrets"] == {"github": 3}
     report = (tmp_path / "cache" / "report.md").read_text()
