@@ -136,6 +136,41 @@ class HashFileWriter:
         if pending.tell() >= _BUFFER:
             self._flush()
 
+    def add_all(self, high: Any, low: Any, *pieces: Any) -> None:
+        """Take in many records at once, as `add` would one by one.
+
+        Args:
+            high: first halves of the hashes, shape (records,) uint64.
+            low: second halves.
+            pieces: what each record is joined of: Arrow arrays of large_binary, of as many values.
+        """
+        import numpy as np
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        if not len(high):
+            return
+        self._flush()
+        space = pa.scalar(bytes(_RECORD.size), pa.large_binary())
+        joined: Any = pc.binary_join_element_wise(space, *pieces, pa.scalar(b"", pa.large_binary()))
+        _, offsets, content = joined.buffers()
+        bounds = np.frombuffer(offsets, dtype=np.int64)[joined.offset : joined.offset + len(joined) + 1]
+        written = bytearray(memoryview(content)[bounds[0] : bounds[-1]])
+        data, starts = np.frombuffer(written, dtype=np.uint8), bounds - bounds[0]
+        view, begins = memoryview(written), (starts[:-1] + _RECORD.size).tolist()
+        checks = map(
+            xxh3_64_intdigest, (view[a:b] for a, b in zip(begins, starts[1:].tolist(), strict=True)), low.tolist()
+        )
+        heads = np.empty(len(high), dtype="<u8,<u4")
+        heads["f0"] = np.fromiter(checks, dtype=np.uint64, count=len(high))
+        heads["f1"] = np.diff(starts) - _RECORD.size
+        places = starts[:-1, None] + np.arange(_RECORD.size)
+        data[places] = heads.view(np.uint8).reshape(len(high), _RECORD.size)
+        slots = np.column_stack([high, low, self._written + starts[:-1].astype(np.uint64)])
+        self._slots.frombytes(slots.astype(np.uint64).tobytes())
+        self._handle.write(written)
+        self._written += len(written)
+
     def close(self, info: dict[str, Any]) -> None:
         """Write slots, buckets and header; `info` is what the reader finds as `HashFile.info`.
 

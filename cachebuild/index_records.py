@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 from struct import Struct
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cachebuild.answer import Outcome
 from cachebuild.key import KEY_VERSION
@@ -68,6 +68,25 @@ def pack_call(arguments: bytes, state_digest: bytes, records: Sequence[Record]) 
     names = [name.encode() for name in trajectories]
     parts += [_SIZE.pack(len(name)) for name in names]
     return b"".join([*parts, arguments, state_digest, *names, *texts])
+
+
+def pack_heads(sizes: Sequence[Any], message_index: Any, success: Any) -> list[bytes]:
+    """What stands before the texts of calls with one record each, as `pack_call` packs them.
+
+    Args:
+        sizes: bytes of the arguments, of the state digest, of the result and of the trajectory's id, an array each.
+        message_index: of the record, shape (calls,).
+        success: of the record, shape (calls,).
+    """
+    import numpy as np
+
+    arguments, digest, result, name = sizes
+    heads = np.empty(len(success), dtype=",".join(["<u4"] * 8 + ["<i4", "?", "<u4"]))
+    columns = (1, 1, 1, arguments, digest, result, 1, 0, message_index, success, name)
+    for field, column in zip(heads.dtype.names or (), columns, strict=True):
+        heads[field] = column
+    data, size = heads.tobytes(), heads.dtype.itemsize
+    return [data[at : at + size] for at in range(0, len(data), size)]
 
 
 def unpack_outcomes(packed: bytes, exclude: str | None) -> tuple[Outcome, ...]:
