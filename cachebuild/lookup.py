@@ -43,8 +43,8 @@ class LookupSettings:
         volatile: of the outcomes recorded for a volatile tool: "drawn" by the session's seed as for any other tool;
             "session", where the first answer to a call stands for the whole session, whatever is written meanwhile; or
             always the "commonest", whatever the seed.
-        policies: per tool, the tiers that may answer and the lowest p, as TOOL=TIER,TIER@P; * stands for the tools
-            that are not named, e.g. `get_quote=exact@.9 search=exact,normalised *=@.5`.
+        policies: per tool, the tiers that may answer and the lowest p, as TOOL=TIER,TIER@P, or ENV/TOOL=... for that
+            of one env; * stands for the tools that are not named, e.g. `get_quote=exact@.9 desk/*=exact *=@.5`.
     """
 
     fuzzy_at: float = 0.8
