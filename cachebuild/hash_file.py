@@ -16,6 +16,7 @@ from bisect import bisect_left
 from itertools import pairwise
 from pathlib import Path
 from struct import Struct
+from struct import error as StructError
 from typing import Any, BinaryIO
 
 from xxhash import xxh3_64_intdigest
@@ -24,6 +25,8 @@ LAYOUT_VERSION = 1
 _MAGIC = b"crlindex"
 _PREFIX = Struct("<8sQQQQ")  # magic, version, size of the file, where the header begins, its checksum
 _RECORD = Struct("<QI")  # checksum, length
+_RECORD_HEAD = _RECORD.size
+_unpack_record = _RECORD.unpack_from
 _ALIGN = 64
 _SLOTS_A_BUCKET = 4
 _SLOT_WORDS = 3  # first half of the hash, second half, place
@@ -79,21 +82,21 @@ class HashFile:
         words = self._words
         while at < end and words[3 * at] == high:
             if words[3 * at + 1] == low:
-                return self._record(words[3 * at + 2], low)
+                # Here and not in a method of its own: it is most of what a look-up does.
+                place = words[3 * at + 2]
+                try:
+                    check, length = _unpack_record(self._map, place)
+                    start = place + _RECORD_HEAD
+                    record = self._map[start : start + length]
+                    if xxh3_64_intdigest(record, low) == check:
+                        return record
+                except (StructError, OverflowError):
+                    pass  # a place beyond the file
+                raise Damaged(f"{self.path}: the record at byte {place:,} is damaged")
             at += 1
         if xxh3_64_intdigest(words[3 * begin : 3 * end], _seed(bucket, begin)) != self._checks[bucket]:
             raise Damaged(f"{self.path}: bucket {bucket} is damaged")
         return None
-
-    def _record(self, place: int, low: int) -> bytes:
-        start = place + _RECORD.size
-        found = self._map[place:start]
-        if len(found) == _RECORD.size:
-            check, length = _RECORD.unpack(found)
-            record = self._map[start : start + length]
-            if len(record) == length and xxh3_64_intdigest(record, low) == check:
-                return record
-        raise Damaged(f"{self.path}: the record at byte {place:,} is damaged")
 
 
 def _header(content: mmap.mmap, path: Path) -> dict[str, Any]:

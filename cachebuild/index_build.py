@@ -41,7 +41,7 @@ COLUMNS = (
 )
 """What the index holds of an entry."""
 
-MEMORY_BYTES = 512 * 2**20
+MEMORY_BYTES = 128 * 2**20
 """Entries beyond this are spilled and grouped in parts."""
 SPILL_BYTES = 64 * 2**20
 PARTS = 64

@@ -77,23 +77,18 @@ def repr_short(value: object, limit: int = 200) -> str:
 
 
 def normalised_arguments(values: Mapping[str, Any]) -> str:
-    """Canonical text of the arguments without null and empty members, all strings trimmed and casefolded.
-
-    Args:
-        values: as `CallArguments` holds them.
-    """
-    return canonical_json(_normalised(dict(values)), finite=True)
+    """Canonical text of the arguments without null and empty members, all strings trimmed and casefolded."""
+    return canonical_json(_normalised(values), finite=True)
 
 
 def _normalised(value: Any) -> Any:
     """List items keep their place, so only members of objects are dropped."""
-    kind = type(value)
-    if kind is str:
+    if isinstance(value, str):
         return value.strip().casefold()
-    if kind is dict:
+    if isinstance(value, Mapping):
         members = {key: _normalised(item) for key, item in value.items()}
         return {key: item for key, item in members.items() if item is not None and item not in ("", [], {})}
-    if kind is list:
+    if isinstance(value, list):
         return [_normalised(item) for item in value]
     return value
 
