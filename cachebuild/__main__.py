@@ -23,6 +23,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         out(text_table(*tool_rows(folder.rows("tools"))))
         for reason, count in counts["left_out"].items():
             out(f"left out, {reason.replace('_', ' ')}: {count:,} calls")
+        if settings.add:
+            added = counts["added"][-1]
+            out(f"\nadded: {added['entries']:,} recorded calls of {added['trajectories']:,} trajectories")
         out(
             f"\n{folder.path}: {counts['entries']:,} recorded calls, {counts['keys']:,} distinct, "
             f"of {counts['trajectories']:,} trajectories; {folder.path / 'report.html'}"

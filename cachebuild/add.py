@@ -23,6 +23,7 @@ from curate.env import DEFAULT_RULES
 from curate.errors import UpToDate, UsageError
 from curate.folder import DatasetFolder, Manifest, folder_input
 from curate.manifest import MANIFEST, sha256_file
+from curate.trajectory import SPLITS
 
 
 @dataclass(frozen=True)
@@ -60,10 +61,11 @@ def add_folder(given: CompileSettings) -> DatasetFolder:
         revision = Revision(base, worlds, withdrawn_rows(base))
         with scratch_folder(writer.journal / "spool") as scratch, engine_of(given.run) as engine:
             splits = chosen_splits(settings.splits)
-            revision.added, left_out = spool(folder, splits, settings, worlds, scratch, engine, known.ids)
+            added, left_out = spool(folder, splits, settings, worlds, scratch, engine, known.ids)
             _check_kinds(base, worlds)
-            secrets = search_secrets(revision.added.scan(), settings.secrets)
-            revision.counts = _counts(base.manifest.counts, revision.added, left_out, secrets, known)
+            secrets = search_secrets(added.scan(), settings.secrets)
+            revision.added = (added, engine)
+            revision.counts = _counts(base.manifest.counts, added, left_out, secrets, known)
             revision.rules = {env_id: asdict(rules) for env_id, rules in sorted(worlds.rules.items())}
             write_revision(revision, writer)
     return DatasetFolder(base.path, Manifest.load(base.path))
@@ -93,10 +95,10 @@ def _settings(given: CompileSettings, base: DatasetFolder) -> CompileSettings:
         flag = f"--{name.replace('_', '-')}"
         if asked == default[name]:
             if own != default[name]:
-                say(f"note: {flag} {','.join(own)}, as {given.out} was compiled")
+                say(f"note: {flag} {_shown(own)}, as {given.out} was compiled")
         elif _meant(name, asked) != _meant(name, own):
             raise UsageError(
-                f"{given.out} was compiled with {flag} {','.join(own) or '(none)'}, not {','.join(asked)}; leave "
+                f"{given.out} was compiled with {flag} {_shown(own)}, not {','.join(asked)}; leave "
                 f"{flag} out, or compile a cache of its own"
             )
         chosen[name] = own
@@ -111,6 +113,10 @@ def _settings(given: CompileSettings, base: DatasetFolder) -> CompileSettings:
         chosen[name] = own
     chosen["secrets"] = given.secrets
     return CompileSettings(given.folder, given.out, env_rules=given.env_rules, config=given.config, **chosen)
+
+
+def _shown(values: tuple[str, ...]) -> str:
+    return "all" if set(values) == set(SPLITS) else ",".join(values) or "(none)"
 
 
 def _meant(name: str, values: tuple[str, ...]) -> Set[str]:

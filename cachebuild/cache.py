@@ -15,6 +15,7 @@ from cachebuild.policies import EVERY_OTHER, Policies, names_of, policy_of, read
 from cachebuild.recording import Recorder
 from cachebuild.session import Session
 from cachebuild.state import SessionState, follow
+from cachebuild.steady import read_steady
 from curate.cli import say
 from curate.env import DEFAULT_RULES, EnvRules, ToolKind, env_rules
 from curate.errors import FolderError
@@ -39,14 +40,22 @@ class ToolCache:
     def open(cls, path: Path | str, settings: LookupSettings | None = None) -> ToolCache:
         """Open a folder that `python -m cachebuild` wrote.
 
+        Another run may replace it meanwhile: what is opened is one state of it, the one before or the one after. It
+        stays what it was; open the folder again to see what was added or withdrawn since.
+
         Raises:
             UsageError: if there is no such folder, or it is no cache; for settings that cannot be.
             FolderError: if it does not match its manifest, or was written with another version of the key.
         """
-        from curate.folder import DatasetFolder
-
         settings = settings or LookupSettings()
         settings.check()
+        policies = read_policies(settings.policies)
+        return read_steady(Path(path), lambda: cls._read(path, settings, policies))
+
+    @classmethod
+    def _read(cls, path: Path | str, settings: LookupSettings, policies: Policies) -> ToolCache:
+        from curate.folder import DatasetFolder
+
         folder = DatasetFolder.open(path, kinds=("cache",), unchecked=("entries",))  # the index checks those
         version = folder.manifest.settings.get("key_version")
         if version != KEY_VERSION:
@@ -55,7 +64,6 @@ class ToolCache:
                 "Compile it again: python -m cachebuild DIR --out CACHE"
             )
         rules = env_rules(folder.manifest.settings["env_rules"], place=str(path))
-        policies = read_policies(settings.policies)
         tools, kinds = _read_tools(folder, rules, policies)
         _warn_unknown(policies, tools)
         return cls(Lookup(EntryIndex.load(folder), tools, settings), rules, kinds)

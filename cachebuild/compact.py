@@ -24,9 +24,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def command() -> int:
         done = compact(settings)
-        out(f"{settings.cache}: {done.entries:,} recorded calls in {done.after:,} shards, which were {done.before:,}")
+        out(f"{settings.cache}: {done.entries:,} recorded calls, {done.before:,} shards before, {done.after:,} now")
         if done.dropped:
-            out(f"{done.dropped:,} withdrawn calls are dropped for good")
+            out(f"dropped for good: {done.dropped:,} withdrawn calls")
         return 0
 
     return run(command)
@@ -50,7 +50,7 @@ def compact(settings: CompactSettings) -> Compacted:
         FolderError: if the cache does not match its manifest.
         UpToDate: if there is nothing to do.
     """
-    from cachebuild.revision import open_cache, parts_of, revising, withdrawn_rows
+    from cachebuild.revision import open_cache, revising, withdrawn_rows
     from curate.errors import UpToDate, UsageError
     from curate.manifest import Manifest
 
@@ -62,7 +62,7 @@ def compact(settings: CompactSettings) -> Compacted:
                 f"{len(withdrawn):,} recorded calls of {base.path} are withdrawn; --drop removes them for good, "
                 "or cachebuild.withdraw --undo brings them back"
             )
-        if not withdrawn and len(parts_of(base.manifest)) == 1:
+        if not withdrawn and _is_compact(base.manifest):
             raise UpToDate(f"{base.path} is compact: its shards are full and nothing is withdrawn")
         writer.settings.update(_recorded(base.manifest, withdrawn))
         for name in ("calibration", "tools"):
@@ -74,12 +74,17 @@ def compact(settings: CompactSettings) -> Compacted:
     return Compacted(len(base.manifest.tables["entries"]), len(shards), entries, len(withdrawn))
 
 
+def _is_compact(manifest: Manifest) -> bool:
+    return len(manifest.tables["entries"]) == 1 or manifest.settings.get("compacted") == manifest.rows("entries")
+
+
 def _recorded(manifest: Manifest, withdrawn: list[dict[str, Any]]) -> dict[str, Any]:
     """The settings of the compact cache; what was dropped decides its bytes."""
     from cachebuild.revision import tombstones
     from curate.canonical import hash128
 
     given = {name: value for name, value in manifest.settings.items() if name not in ("parts", "withdrawn")}
+    given["compacted"] = manifest.rows("entries") - len(withdrawn)
     if withdrawn:
         given["dropped"] = hash128(str(given.get("dropped", "")), tombstones(withdrawn))
     return given
@@ -99,13 +104,13 @@ def _write_entries(base: DatasetFolder, withdrawn: list[int], writer: FolderWrit
     import numpy as np
     import pyarrow as pa
 
-    from cachebuild.revision import parts_of
     from cachebuild.schema import ENTRY
     from cachebuild.served import kept
     from curate.folder import read_batches
 
     table, hidden, start = writer.table("entries", ENTRY), np.array(withdrawn, dtype=np.int64), 0
-    untouched = min([parts_of(base.manifest)[0], *withdrawn])  # the last shard of a part may have room
+    # Of the shards that were written when it was last compacted, all but the last one are full.
+    untouched = min([base.manifest.settings.get("compacted", 0), *withdrawn])
     for shard in base.manifest.tables["entries"]:
         path = base.path / shard.path
         if start + shard.rows < untouched:

@@ -32,6 +32,7 @@ from cachebuild.tool_table import Facts, task_scoped_tools, write_tool_tables
 from curate.atomic import aside_name
 from curate.canonical import compact_json, hash128
 from curate.cli import say
+from curate.engine import Engine
 from curate.errors import FolderError, UsageError
 from curate.folder import DatasetFolder, FolderWriter, Manifest, read_batches
 from curate.manifest import Shard
@@ -46,7 +47,7 @@ class Revision:
         base: the cache as it stands.
         worlds: rules and tools of all its recorded calls, also of those to come.
         withdrawn: rows of table `withdrawn`, by position.
-        added: recorded calls to come, with keys of env scope.
+        added: recorded calls to come, with keys of env scope, and who writes them.
         rules: rules per env as they are recorded.
         counts: figures of the manifest that the revision does not count itself.
     """
@@ -54,7 +55,7 @@ class Revision:
     base: DatasetFolder
     worlds: Worlds
     withdrawn: list[dict[str, Any]]
-    added: Spool | None = None
+    added: tuple[Spool, Engine] | None = None
     rules: dict[str, Any] | None = None
     counts: dict[str, Any] = field(default_factory=dict)
 
@@ -121,7 +122,7 @@ def revising(
         UsageError: if another run changed the cache since it was read, or is writing it.
     """
     manifest = Manifest("cache", base.manifest.command, {}, [*base.manifest.inputs, *inputs])
-    with FolderWriter(base.path, manifest, overwrite=True, reads=reads, finish=prepare_index) as writer:
+    with FolderWriter(base.path, manifest, overwrite=True, revises=True, reads=reads, finish=prepare_index) as writer:
         if Manifest.load(base.path) != base.manifest:
             raise UsageError(f"{base.path} was changed by another run meanwhile; run the same command again")
         yield writer
@@ -143,25 +144,19 @@ def write_revision(revision: Revision, writer: FolderWriter) -> None:
     writer.add_report(report)
 
 
-def parts_of(manifest: Manifest) -> list[int]:
-    """Recorded calls of a cache's first compile and of each folder that was added since it was last compacted."""
-    return list(manifest.settings.get("parts") or [manifest.rows("entries")])
-
-
 def tombstones(rows: Iterable[dict[str, Any]]) -> str:
     """The name of a set of withdrawn calls."""
     return hash128(compact_json([[row["position"], row["reason"]] for row in rows]))
 
 
 def _recorded(revision: Revision) -> dict[str, Any]:
-    """The settings with all that decides the bytes of this state."""
+    """The settings with all that decides the bytes of this state; `parts` are the calls that came with each folder."""
     manifest, added = revision.base.manifest, revision.added
-    given = {name: value for name, value in manifest.settings.items() if name not in ("parts", "withdrawn")}
+    given = {name: value for name, value in manifest.settings.items() if name != "withdrawn"}
     if revision.rules is not None:
         given["env_rules"] = revision.rules
-    parts = [*parts_of(manifest), *([rows] if added is not None and (rows := added.totals()["entries"]) else [])]
-    if len(parts) > 1:
-        given["parts"] = parts
+    if added is not None and (rows := added[0].totals()["entries"]):
+        given["parts"] = [*manifest.settings.get("parts", [manifest.rows("entries")]), rows]
     if revision.withdrawn:
         given["withdrawn"] = tombstones(revision.withdrawn)
     return given
@@ -180,7 +175,7 @@ def _served(revision: Revision, scratch: Path) -> Spool:
             _link(path, scratch / f"as-it-stands-{shard.path}")
         start += shard.rows
     rewritten.close()
-    for path in revision.added.paths if revision.added is not None else ():
+    for path in revision.added[0].paths if revision.added is not None else ():
         _link(path, scratch / f"added-{path.name}")
     return Spool(scratch)
 
@@ -221,6 +216,6 @@ def _write_entries(revision: Revision, facts: Facts, writer: FolderWriter) -> No
         scope = "one task" if (env_id, tool) in task_scoped else "all tasks"
         say(f"note: results of {tool} in env {env_id} now hold within {scope}; the shards with them are written anew")
     if revision.added is not None:
+        spool, engine = revision.added
         table.cut()
-        for batch in revision.added.batches():
-            table.write_table(rescoped(batch, task_scoped))
+        spool.write(table, task_scoped, engine)

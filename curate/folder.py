@@ -63,6 +63,7 @@ class FolderWriter:
         out: the folder to write; must not exist, or be empty, unless `overwrite`.
         manifest: kind, command, settings and inputs; tables, files and counts are filled in here.
         overwrite: replace a folder of the same kind that stands there and holds nothing of anybody else's.
+        revises: what OUT holds will stand in the new folder too, so its inputs may come from OUT.
         reads: the files and folders that the command reads, which writing must not take away.
         finish: is given the folder when it is whole but does not have its name yet, e.g. to put an index into it.
 
@@ -78,6 +79,7 @@ class FolderWriter:
         manifest: Manifest,
         *,
         overwrite: bool = False,
+        revises: bool = False,
         reads: Iterable[Path | None] = (),
         finish: Callable[[DatasetFolder], None] | None = None,
     ) -> None:
@@ -88,6 +90,7 @@ class FolderWriter:
         self.journal = out.with_name(f"{out.name}.journal")
         self._manifest = manifest
         self._overwrite = overwrite
+        self._revises = revises
         self._reads = [path for path in reads if path is not None]
         self._finish = finish
         self._tables: list[TableWriter] = []
@@ -210,7 +213,7 @@ class FolderWriter:
             raise UsageError(
                 f"{out} exists and is not a dataset folder, which is never overwritten; choose another --out"
             )
-        reason = refusal(out, self._manifest, self._reads)
+        reason = refusal(out, self._manifest, self._reads, revises=self._revises)
         if reason is not None:
             raise UsageError(reason)
         if not self._overwrite:

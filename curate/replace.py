@@ -12,25 +12,26 @@ from curate.manifest import MANIFEST, Manifest, is_index, listed_files, sha256_f
 _ELSEWHERE = "choose another --out"
 
 
-def refusal(out: Path, manifest: Manifest, reads: Iterable[Path] = ()) -> str | None:
+def refusal(out: Path, manifest: Manifest, reads: Iterable[Path] = (), *, revises: bool = False) -> str | None:
     """Why a run must not replace the dataset folder `out`; None if it may.
 
     Args:
         out: a folder with a manifest of ours.
         manifest: of the run.
         reads: the files and folders that the run reads.
+        revises: whether what `out` holds will stand in the new folder too.
     """
-    return _lost_source(out, manifest, reads) or _other_kind(out, manifest.kind) or _strays(out)
+    return _lost_source(out, manifest, reads, revises) or _other_kind(out, manifest.kind) or _strays(out)
 
 
-def _lost_source(out: Path, manifest: Manifest, reads: Iterable[Path]) -> str | None:
+def _lost_source(out: Path, manifest: Manifest, reads: Iterable[Path], revises: bool) -> str | None:
     inside = lost_input(reads, [out])
     if inside is not None and inside.resolve() != out.resolve():
         return f"{inside} is read by this run and would be lost with {out}; {_ELSEWHERE}"
     sha256 = sha256_file(out / MANIFEST)
     if inside is not None or any(given.get("manifest_sha256") == sha256 for given in manifest.inputs):
         return f"{out} is an input of this run and would be lost; {_ELSEWHERE}"
-    if sha256 in _ancestors(manifest.inputs):
+    if not revises and sha256 in _ancestors(manifest.inputs):
         return f"{out} is what the inputs of this run were made from and would be lost; {_ELSEWHERE}"
     return None
 

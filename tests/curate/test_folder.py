@@ -321,3 +321,60 @@ def test_the_lock_is_the_last_of_the_resume_state_to_go(tmp_path: Path, monkeypa
         (writer.journal / "spool" / "x.parquet").write_text("x")
     assert left == [{"lock"}]
     assert litter(tmp_path / "out") == set()
+
+
+@pytest.mark.parametrize("linking", [True, False])
+def test_finished_shards_are_taken_in_between_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, linking: bool
+) -> None:
+    def refuse(*given: Any) -> None:
+        raise OSError(18, "Invalid cross-device link")
+
+    old = DatasetFolder.open(write(tmp_path / "old", rows(1500)))
+    (shard,) = old.manifest.tables["numbers"]
+    path = old.path / shard.path
+    if not linking:
+        monkeypatch.setattr(table_writer.os, "link", refuse)
+    with FolderWriter(tmp_path / "new", manifest(a=1)) as writer:
+        table = writer.table("numbers", NUMBERS)
+        table.write(rows(2))
+        table.adopt(path, shard)
+        table.write(rows(3))
+    new = DatasetFolder.open(tmp_path / "new")
+    assert list(new.rows("numbers")) == rows(2) + rows(1500) + rows(3)
+    taken = new.manifest.tables["numbers"][1]
+    assert (taken.path, taken.sha256, taken.rows) == ("numbers-00001.parquet", shard.sha256, 1500)
+    assert (new.path / taken.path).samefile(path) == linking
+    write(tmp_path / "old", rows(5), overwrite=True, b=1)
+    assert new.problems() == new.miscounts() == []
+
+
+def test_a_copy_of_a_changed_shard_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = DatasetFolder.open(write(tmp_path / "old", rows(10)))
+    (shard,) = old.manifest.tables["numbers"]
+    (old.path / shard.path).write_bytes(b"changed since it was checked")
+    monkeypatch.setattr(table_writer.os, "link", lambda *given: (_ for _ in ()).throw(OSError(18, "no links here")))
+    with pytest.raises(FolderError, match="was changed after"), FolderWriter(tmp_path / "new", manifest()) as writer:
+        writer.table("numbers", NUMBERS).adopt(old.path / shard.path, shard)
+    assert litter(tmp_path / "old") == set()
+
+
+def test_what_is_up_to_date_only_within_the_run_leaves_nothing(tmp_path: Path) -> None:
+    out = write(tmp_path / "out", rows(3))
+    before = (out / "manifest.json").read_bytes()
+    with pytest.raises(UpToDate), FolderWriter(out, manifest(), overwrite=True) as writer:
+        (writer.journal / "state").write_text("of a run that was killed")
+        raise UpToDate("nothing to do")
+    assert (out / "manifest.json").read_bytes() == before and litter(out) == set()
+
+
+def test_the_last_touch_comes_before_the_name(tmp_path: Path) -> None:
+    out, seen = tmp_path / "out", []
+
+    def finish(folder: DatasetFolder) -> None:
+        seen.append((folder.path != out, out.exists(), folder.problems()))
+        (folder.path / "index-0123.mmap").write_text("x")
+
+    with FolderWriter(out, manifest(), finish=finish) as writer:
+        writer.table("numbers", NUMBERS).write(rows(3))
+    assert seen == [(True, False, [])] and (out / "index-0123.mmap").exists()
