@@ -1,208 +1,94 @@
-"""What an exact look-up in a large cache costs, and what an open cache holds; the last line is one JSON object.
+"""What a cache promises, measured: exact and fuzzy look-ups, honesty of p, wrong hits; the last line is JSON.
 
-Synthetic calls with results of about 200 bytes go straight through the index builder. Times are of a warm page cache,
-in microseconds, from arguments (as text) to the decoded outcomes.
+The parts stand in `cache_exact`, `cache_fuzzy` and `cache_audit`. A figure of a part that was not run is null; the
+shares are of 1, `wrong_exact_hits` and `hits_lost_to_state` the worst of all audited sets.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
-import random
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-# As a script this file stands beside one of the package's name.
-sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != Path(__file__).resolve().parent]
-from cachebuild.cache import Session  # noqa: E402
-from cachebuild.calibration import CalibrationSettings, ToolCalibration  # noqa: E402
-from cachebuild.hash_file import HashFile  # noqa: E402
-from cachebuild.index import EntryIndex  # noqa: E402
-from cachebuild.key import Place, exact_key, normalised_key, read_arguments  # noqa: E402
-from cachebuild.lookup import Lookup, LookupSettings, ToolFacts  # noqa: E402
-from cachebuild.state import SessionState  # noqa: E402
+# As a script this file stands beside one of a package's name; the other parts stand beside it too.
+HERE = Path(__file__).resolve().parent
+sys.path[:] = [*(entry for entry in sys.path if Path(entry).resolve() != HERE), str(HERE)]
 
-if TYPE_CHECKING:
-    import polars as pl
-
-TOOLS = 16
-PLACE = Place("shop", None, "")
-READERS = (1, 2, 4, 8, 16)
-PASSES = 5
-"""The first warms the pages; the quickest counts."""
-_BATCH = 50_000
-
-
-def call(number: int) -> tuple[str, str, str]:
-    """(tool, arguments as a model writes them, result) of a synthetic call."""
-    arguments = f'{{"order_id": "#W{number}", "page": {number % 7}, "with_items": true}}'
-    result = f'{{"order_id":"#W{number}","status":"delivered","items":["{number * 7919:012d}'
-    return f"get_{number % TOOLS}", arguments, f'{result}{"x" * (197 - len(result))}"]}}'
+PARTS = ("exact", "fuzzy", "audit")
+FIGURES = (
+    "exact_p99_us_1m",
+    "exact_p99_us_10m",
+    "open_ms_1m",
+    "open_ms_10m",
+    "private_mb",
+    "fuzzy_p99_ms_100k",
+    "fuzzy_p99_ms_1m",
+    "fuzzy_recall",
+    "right_at_p80",
+    "ece",
+    "wrong_exact_hits",
+    "hits_lost_to_state",
+)
 
 
-def frames(entries: int) -> Iterator[pl.DataFrame]:
-    """The entries as the builder takes them."""
-    import polars as pl
+def exact(settings: argparse.Namespace) -> dict[str, float | None]:
+    """Exact look-ups in one cache, or in two."""
+    from cache_exact import exact_part
 
-    from cachebuild.index_build import COLUMNS
-
-    kinds = [pl.String, pl.Int32, *[pl.String] * 10, pl.Boolean]
-    for start in range(0, entries, _BATCH):
-        rows = []
-        for number in range(start, min(start + _BATCH, entries)):
-            tool, arguments, result = call(number)
-            text = read_arguments(arguments).canonical
-            keys = exact_key(PLACE, tool, text, ""), normalised_key(PLACE, tool, text.casefold(), "")
-            source = f"{number // 10:032x}", number % 50, *PLACE_COLUMNS[:2], f"g{number // 1000}", PLACE_COLUMNS[2]
-            rows.append((*source, tool, text, "", *keys, result, True))
-        yield pl.DataFrame(rows, schema=dict(zip(COLUMNS, kinds, strict=True)), orient="row")
+    sizes = {"1m": settings.calls} | ({"10m": 10 * settings.calls} if settings.full else {})
+    found: dict[str, float | None] = {}
+    private = 0.0
+    for name, calls in sizes.items():
+        with tempfile.TemporaryDirectory() as folder:
+            part = exact_part(calls, settings.queries, settings.seconds, Path(folder))
+        found |= {f"exact_p99_us_{name}": round(part["p99_us"], 1), f"open_ms_{name}": round(part["open_ms"], 2)}
+        private = max(private, part["private_mb"])
+    return found | {"private_mb": round(private, 1)}
 
 
-PLACE_COLUMNS = (PLACE.env_id, PLACE.initial_state_id, PLACE.scope_value)
+def fuzzy(settings: argparse.Namespace) -> dict[str, float | None]:
+    """Fuzzy look-ups in one cache, or in two, and how right they are on the real files and the desk."""
+    from cache_fuzzy import quality, speed
+
+    sizes = {"100k": settings.fuzzy_calls} | ({"1m": 10 * settings.fuzzy_calls} if settings.full else {})
+    found: dict[str, float | None] = {}
+    recall = 1.0
+    for name, calls in sizes.items():
+        part = speed(calls, 0)
+        found[f"fuzzy_p99_ms_{name}"] = round(part["p99_ms"], 3)
+        recall = min(recall, part["recall"])
+    return found | {"fuzzy_recall": round(recall, 4)} | quality()
 
 
-def build(entries: int, path: Path) -> None:
-    """Write the index of so many calls."""
-    from cachebuild.index_build import write_index
+def audit(settings: argparse.Namespace) -> dict[str, float | None]:
+    """Audits of the real files and of the desk."""
+    from cache_audit import audit_part
 
-    start = time.perf_counter()
-    with path.open("wb") as handle:
-        write_index(frames(entries), handle, path.with_suffix(".spill"), {})
-    took = time.perf_counter() - start
-    print(f"{entries:,} calls made and indexed in {took:.0f} s, {path.stat().st_size / entries:.0f} bytes a call")
-
-
-def opened(path: Path) -> EntryIndex:
-    """The index, without a cache folder around it."""
-    return EntryIndex(None, HashFile(path))  # type: ignore[arg-type]
-
-
-def session(index: EntryIndex) -> Session:
-    """A session of a cache that holds the index."""
-    facts = ToolFacts("read", False, False, frozenset(("exact",)), 1.0, 1.0, ToolCalibration({}, CalibrationSettings()))
-    tools = {("shop", f"get_{number}"): facts for number in range(TOOLS)}
-    kinds: Any = {f"get_{number}": "read" for number in range(TOOLS)}
-    state = SessionState(kinds=kinds)
-    return Session(Lookup(index, tools, LookupSettings()), state, "shop", None, None, 0)
-
-
-def measure(path: Path, entries: int, queries: int, seed: int = 0) -> dict[str, Any]:
-    """Times of the look-up and of `Session.call` in us (p50, p99), of opening in ms, and wrong answers."""
-    start = time.perf_counter_ns()
-    index = opened(path)
-    open_ms = (time.perf_counter_ns() - start) / 1e6
-    live, numbers = session(index), random.Random(seed)
-    asked = [call(numbers.randrange(2 * entries)) for _ in range(queries)]
-    known = [int(json.loads(arguments)["order_id"][2:]) < entries for _, arguments, _ in asked]
-    looked, called, wrong = [], [], 0
-    clock = time.perf_counter_ns
-    for (tool, arguments, result), held in zip(asked, known, strict=True):
-        begin = clock()
-        found = index.outcomes(exact_key(PLACE, tool, read_arguments(arguments).canonical, ""))
-        between = clock()
-        answer = live.call(tool, arguments)
-        end = clock()
-        looked.append(between - begin)
-        called.append(end - between)
-        wrong += [outcome.result for outcome in found] != [result] * held or (answer.tier == "exact") != held
-        wrong += held and answer.result != result
-    return {"open_ms": open_ms, "look_up": percentiles(looked), "call": percentiles(called), "wrong": wrong}
-
-
-def percentiles(times: list[int]) -> tuple[float, float]:
-    """(p50, p99) in us of times in ns."""
-    times = sorted(times)
-    return times[len(times) // 2] / 1e3, times[len(times) * 99 // 100] / 1e3
-
-
-def private_mb() -> float:
-    """Memory that this process shares with no other and no file, in MB (Linux)."""
-    text = Path("/proc/self/smaps_rollup").read_text()
-    return next(int(line.split()[1]) for line in text.splitlines() if line.startswith("Anonymous:")) / 1024
-
-
-def read(path: str, entries: int, seconds: float, seed: int) -> tuple[float, float]:
-    """One reading process: (look-ups a second, private MB)."""
-    index, numbers, done = opened(Path(path)), random.Random(seed), 0
-    end = time.perf_counter() + seconds
-    start = time.perf_counter()
-    while time.perf_counter() < end:
-        for _ in range(500):
-            tool, arguments, _ = call(numbers.randrange(entries))
-            if not index.outcomes(exact_key(PLACE, tool, read_arguments(arguments).canonical, "")):
-                raise AssertionError("a recorded call was not found")
-        done += 500
-    return done / (time.perf_counter() - start), private_mb()
-
-
-def scaling(path: Path, entries: int, seconds: float) -> tuple[dict[int, float], float]:
-    """(look-ups a second of so many processes together, the most private memory of one in MB)."""
-    rates, private = {}, 0.0
-    context = multiprocessing.get_context("spawn")
-    for readers in READERS:
-        with context.Pool(readers) as pool:
-            pool.starmap(read, [(str(path), entries, 0.1, seed) for seed in range(readers)], chunksize=1)
-            found = pool.starmap(read, [(str(path), entries, seconds, seed) for seed in range(readers)], chunksize=1)
-        rates[readers] = sum(rate for rate, _ in found)
-        private = max(private, *(memory for _, memory in found))
-    return rates, private
-
-
-def cold_open_ms(path: Path) -> float:
-    """Milliseconds of an open in a new process, its imports not counted."""
-    code = (
-        "import sys, time; from pathlib import Path; from cachebuild.index import EntryIndex; "
-        "from cachebuild.hash_file import HashFile; start = time.perf_counter(); "
-        "EntryIndex(None, HashFile(Path(sys.argv[1]))); print((time.perf_counter() - start) * 1000)"
-    )
-    run = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
-    return float(run.stdout)
-
-
-def exact_part(entries: int, queries: int, seconds: float, folder: Path) -> dict[str, Any]:
-    """Build, measure and print one size."""
-    path = folder / f"{entries}.mmap"
-    build(entries, path)
-    passes = [measure(path, entries, queries, seed) for seed in range(PASSES)]
-    found = min(passes, key=lambda one: one["look_up"][1])  # what else runs on the machine only adds
-    wrong = sum(one["wrong"] for one in passes)
-    rates, private = scaling(path, entries, seconds)
-    print(f"{entries:,} calls | p50 us | p99 us\n---|---|---")
-    for name, label in ("look_up", "arguments, key, outcomes"), ("call", "Session.call"):
-        print(f"{label} | {found[name][0]:.1f} | {found[name][1]:.1f}")
-    for readers, rate in rates.items():
-        print(f"{readers} reading processes: {rate:,.0f} look-ups a second")
-    path_ms = cold_open_ms(path)
-    path.unlink()
-    return {"p99": found["look_up"][1], "open_ms": path_ms, "private_mb": private, "wrong": wrong}
+    return audit_part()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the tables and the JSON line."""
     parser = argparse.ArgumentParser(prog="python benchmarks/cache.py", description=__doc__)
-    parser.add_argument("--full", action="store_true", help="10M calls too")
-    parser.add_argument("--calls", type=int, default=1_000_000, help="calls of the default part")
-    parser.add_argument("--queries", type=int, default=100_000, help="look-ups that are timed")
+    parser.add_argument("--full", action="store_true", help="ten times as many calls too: 10M exact, 1M fuzzy")
+    parser.add_argument("--only", default=",".join(PARTS), help="parts to run, e.g. exact,audit")
+    parser.add_argument("--calls", type=int, default=1_000_000, help="calls of the exact part")
+    parser.add_argument("--queries", type=int, default=100_000, help="exact look-ups that are timed")
     parser.add_argument("--seconds", type=float, default=2.0, help="time of each number of reading processes")
+    parser.add_argument("--fuzzy-calls", type=int, default=100_000, help="calls of the fuzzy part")
     settings = parser.parse_args(argv)
-    with tempfile.TemporaryDirectory() as folder:
-        small = exact_part(settings.calls, settings.queries, settings.seconds, Path(folder))
-        large = exact_part(10_000_000, settings.queries, settings.seconds, Path(folder)) if settings.full else {}
-    figures = {
-        "exact_p99_us_1m": round(small["p99"], 1),
-        "exact_p99_us_10m": round(large["p99"], 1) if large else None,
-        "open_ms_1m": round(small["open_ms"], 2),
-        "open_ms_10m": round(large["open_ms"], 2) if large else None,
-        "private_mb": round(max(small["private_mb"], large.get("private_mb", 0.0)), 1),
-        "wrong_exact_hits": small["wrong"] + large.get("wrong", 0),
-    }
-    print(json.dumps(figures))
+    chosen = [part.strip() for part in settings.only.split(",")]
+    if not set(chosen) <= set(PARTS):
+        parser.error(f"--only {settings.only}: parts are {', '.join(PARTS)}")
+    found: dict[str, float | None] = {}
+    for name, part in ("exact", exact), ("fuzzy", fuzzy), ("audit", audit):
+        if name in chosen:
+            print(f"\n## {name}")
+            found |= part(settings)
+    print(json.dumps(dict.fromkeys(FIGURES) | found))
     return 0
 
 

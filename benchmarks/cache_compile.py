@@ -35,7 +35,7 @@ PHASES = {
     "spool": "reading calls",
     "write_tool_tables": "tools, calibration",
     "cache_report": "report",
-    "_indexed": "index",
+    "prepare_index": "index",
 }
 """Functions of `cachebuild.compile`, timed one by one."""
 

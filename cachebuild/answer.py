@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, NamedTuple, TypeAlias, get_args
 
 from curate.canonical import json_object
 
@@ -18,19 +17,17 @@ Origin: TypeAlias = Literal["cache", "live", "joined", "simulator"]
 UNAVAILABLE = "cache_unavailable"
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """One of the results that were recorded for a key, how often, and where it was first recorded."""
 
     result: str
-    count: int
+    count: int  # type: ignore[assignment]  # a tuple's method of this name is of no use here
     success: bool
     source_trajectory_id: str
     source_message_index: int
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """The answer to one call.
 
     Attributes:

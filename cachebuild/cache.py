@@ -11,7 +11,7 @@ from cachebuild.index import EntryIndex
 from cachebuild.key import KEY_VERSION
 from cachebuild.lookup import Lookup, LookupSettings, ToolFacts
 from cachebuild.misses import Misses
-from cachebuild.policies import EVERY_OTHER, Policies, policy_of, read_policies
+from cachebuild.policies import EVERY_OTHER, Policies, names_of, policy_of, read_policies
 from cachebuild.recording import Recorder
 from cachebuild.session import Session
 from cachebuild.state import SessionState, follow
@@ -122,7 +122,7 @@ def _read_tools(
         fields: dict[str, FieldCounts] = counted.get(place, {})
         id_fields = rules.get(row["env_id"], DEFAULT_RULES).id_fields
         kinds.setdefault(row["env_id"], {})[row["tool"]] = row["kind"]
-        policy = policy_of(policies, row["tool"])
+        policy = policy_of(policies, *place)
         tools[place] = ToolFacts(
             kind=row["kind"],
             task_scoped=row["scope"] == "task",
@@ -138,6 +138,6 @@ def _read_tools(
 
 def _warn_unknown(policies: Policies, tools: Mapping[tuple[str, str], ToolFacts]) -> None:
     """Say which policies are about no tool of the cache: a misspelled name would be served as before."""
-    known = {tool for _, tool in tools} | {EVERY_OTHER}
-    for tool in sorted(policies.keys() - known):
-        say(f"note: --policies names {tool!r}, of which the cache has no call")
+    known = {EVERY_OTHER}.union(*(names_of(*place) for place in tools))
+    for name in sorted(policies.keys() - known):
+        say(f"note: --policies names {name!r}, of which the cache has no call")

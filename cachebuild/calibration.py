@@ -165,22 +165,46 @@ def calibrate(
     """
     calls = list(calls)
     chance = round(chance_of(call.result for call in calls), _DIGITS)
-    names = sorted({name for call in calls for name in call.arguments})
-    texts = [{name: canonical_json(value) for name, value in call.arguments.items()} for call in calls]
+    texts = [tuple((name, _text(value)) for name, value in call.arguments.items()) for call in calls]
+    holders: dict[str, list[int]] = {}
+    for position, items in enumerate(texts):
+        for name, _ in items:
+            holders.setdefault(name, []).append(position)
+    whole = _grouped(calls, texts, range(len(calls)))
     counted: dict[str, FieldCounts] = {}
-    for name in names:
-        present = [call.arguments[name] for call in calls if name in call.arguments]
+    for name in sorted(holders):
+        present = [calls[position].arguments[name] for position in holders[name]]
         kind = field_type(name, present, id_fields)
         counts = counted[name] = FieldCounts(kind, len(present) / len(calls), chance)
         if kind == "text":
             counts.stems = StemWeights.of(sorted({each for each in present if isinstance(each, str)}))
-        groups: dict[tuple[Any, ...], list[int]] = {}
-        for position, call in enumerate(calls):
-            rest = tuple(item for item in texts[position].items() if item[0] != name)
-            groups.setdefault((call.group, rest), []).append(position)
-        alike = [[calls[position] for position in group] for group in groups.values() if len(group) > 1]
-        _compare(counts, name, alike, settings)
+        groups = _grouped(calls, texts, holders[name], without=name)
+        alike = [sorted(members + whole.get(group, [])) for group, members in groups.items()]
+        alike = sorted(members for members in alike if len(members) > 1)
+        _compare(counts, name, [[calls[position] for position in members] for members in alike], settings)
     return counted
+
+
+_Items: TypeAlias = tuple[tuple[str, str], ...]
+"""The fields of a call with a text of their value that no other value has."""
+
+
+def _grouped(
+    calls: Sequence[Recorded], texts: Sequence[_Items], positions: Iterable[int], without: str | None = None
+) -> dict[tuple[tuple[str, ...], _Items], list[int]]:
+    """Group and fields, but for one of them -> the positions of the calls that have these."""
+    groups: dict[tuple[tuple[str, ...], _Items], list[int]] = {}
+    for position in positions:
+        items = texts[position]
+        if without is not None:
+            items = tuple(item for item in items if item[0] != without)
+        groups.setdefault((calls[position].group, items), []).append(position)
+    return groups
+
+
+def _text(value: Any) -> str:
+    """A text of the value that no other has; no other JSON begins with a quotation mark."""
+    return f'"{value}' if type(value) is str else canonical_json(value, finite=True)
 
 
 def _compare(

@@ -54,7 +54,7 @@ def compile_cache(settings: CompileSettings) -> DatasetFolder:
         with scratch_folder(writer.journal / "spool") as scratch, engine_of(settings.run) as engine:
             spooled, left_out = spool(folder, splits, settings, worlds, scratch, engine)
             secrets = search_secrets(spooled.paths, settings.secrets)
-            facts = write_tool_tables(spooled, worlds, settings, writer)
+            facts = write_tool_tables(spooled, worlds, settings, writer, engine)
             spooled.write(writer.table("entries", ENTRY), task_scoped_tools(facts), engine)
             totals = spooled.totals() | {"keys": sum(row["keys"] for row in facts.values())}
         writer.count(**totals, left_out=dict(sorted(left_out.items())), **({"secrets": secrets} if secrets else {}))

@@ -55,17 +55,19 @@ def chance_of(results: Iterable[str]) -> float:
     return sum(shares) / len(shares) if shares else 0.0
 
 
-def tokens(text: str) -> Counter[str]:
-    """The words and numbers of a text, counted; case matters, punctuation does not."""
-    return Counter(_TOKEN.findall(text))
+def tokens(text: str) -> frozenset[str]:
+    """The words and numbers of a text, a repeated one once for each time; case matters, punctuation does not."""
+    counted = Counter(_TOKEN.findall(text))
+    found = set(counted)
+    if len(found) < counted.total():
+        found.update(f"{token} {time}" for token, count in counted.items() for time in range(1, count))
+    return frozenset(found)
 
 
-def shared(one: Counter[str], two: Counter[str]) -> float:
-    """Jaccard similarity of two multisets, sum of minima over sum of maxima; 0 if both are empty."""
-    if len(one) > len(two):
-        one, two = two, one
-    common = sum(min(count, two[token]) for token, count in one.items() if token in two)
-    total = one.total() + two.total() - common
+def shared(one: frozenset[str], two: frozenset[str]) -> float:
+    """Jaccard similarity of the tokens of two texts, as multisets; 0 if both are empty."""
+    common = len(one & two)
+    total = len(one) + len(two) - common
     return common / total if total else 0.0
 
 

@@ -16,6 +16,7 @@ from bisect import bisect_left
 from itertools import pairwise
 from pathlib import Path
 from struct import Struct
+from struct import error as StructError
 from typing import Any, BinaryIO
 
 from xxhash import xxh3_64_intdigest
@@ -24,6 +25,8 @@ LAYOUT_VERSION = 1
 _MAGIC = b"crlindex"
 _PREFIX = Struct("<8sQQQQ")  # magic, version, size of the file, where the header begins, its checksum
 _RECORD = Struct("<QI")  # checksum, length
+_RECORD_HEAD = _RECORD.size
+_unpack_record = _RECORD.unpack_from
 _ALIGN = 64
 _SLOTS_A_BUCKET = 4
 _SLOT_WORDS = 3  # first half of the hash, second half, place
@@ -79,21 +82,21 @@ class HashFile:
         words = self._words
         while at < end and words[3 * at] == high:
             if words[3 * at + 1] == low:
-                return self._record(words[3 * at + 2], low)
+                # Here and not in a method of its own: it is most of what a look-up does.
+                place = words[3 * at + 2]
+                try:
+                    check, length = _unpack_record(self._map, place)
+                    start = place + _RECORD_HEAD
+                    record = self._map[start : start + length]
+                    if xxh3_64_intdigest(record, low) == check:
+                        return record
+                except (StructError, OverflowError):
+                    pass  # a place beyond the file
+                raise Damaged(f"{self.path}: the record at byte {place:,} is damaged")
             at += 1
         if xxh3_64_intdigest(words[3 * begin : 3 * end], _seed(bucket, begin)) != self._checks[bucket]:
             raise Damaged(f"{self.path}: bucket {bucket} is damaged")
         return None
-
-    def _record(self, place: int, low: int) -> bytes:
-        start = place + _RECORD.size
-        found = self._map[place:start]
-        if len(found) == _RECORD.size:
-            check, length = _RECORD.unpack(found)
-            record = self._map[start : start + length]
-            if len(record) == length and xxh3_64_intdigest(record, low) == check:
-                return record
-        raise Damaged(f"{self.path}: the record at byte {place:,} is damaged")
 
 
 def _header(content: mmap.mmap, path: Path) -> dict[str, Any]:
@@ -135,6 +138,41 @@ class HashFileWriter:
         pending.write(record)
         if pending.tell() >= _BUFFER:
             self._flush()
+
+    def add_all(self, high: Any, low: Any, *pieces: Any) -> None:
+        """Take in many records at once, as `add` would one by one.
+
+        Args:
+            high: first halves of the hashes, shape (records,) uint64.
+            low: second halves.
+            pieces: what each record is joined of: Arrow arrays of large_binary, of as many values.
+        """
+        import numpy as np
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        if not len(high):
+            return
+        self._flush()
+        space = pa.scalar(bytes(_RECORD.size), pa.large_binary())
+        joined: Any = pc.binary_join_element_wise(space, *pieces, pa.scalar(b"", pa.large_binary()))
+        _, offsets, content = joined.buffers()
+        bounds = np.frombuffer(offsets, dtype=np.int64)[joined.offset : joined.offset + len(joined) + 1]
+        written = bytearray(memoryview(content)[bounds[0] : bounds[-1]])
+        data, starts = np.frombuffer(written, dtype=np.uint8), bounds - bounds[0]
+        view, begins = memoryview(written), (starts[:-1] + _RECORD.size).tolist()
+        checks = map(
+            xxh3_64_intdigest, (view[a:b] for a, b in zip(begins, starts[1:].tolist(), strict=True)), low.tolist()
+        )
+        heads = np.empty(len(high), dtype="<u8,<u4")
+        heads["f0"] = np.fromiter(checks, dtype=np.uint64, count=len(high))
+        heads["f1"] = np.diff(starts) - _RECORD.size
+        places = starts[:-1, None] + np.arange(_RECORD.size)
+        data[places] = heads.view(np.uint8).reshape(len(high), _RECORD.size)
+        slots = np.column_stack([high, low, self._written + starts[:-1].astype(np.uint64)])
+        self._slots.frombytes(slots.astype(np.uint64).tobytes())
+        self._handle.write(written)
+        self._written += len(written)
 
     def close(self, info: dict[str, Any]) -> None:
         """Write slots, buckets and header; `info` is what the reader finds as `HashFile.info`.

@@ -78,7 +78,7 @@ def repr_short(value: object, limit: int = 200) -> str:
 
 def normalised_arguments(values: Mapping[str, Any]) -> str:
     """Canonical text of the arguments without null and empty members, all strings trimmed and casefolded."""
-    return canonical_json(_normalised(values))
+    return canonical_json(_normalised(values), finite=True)
 
 
 def _normalised(value: Any) -> Any:

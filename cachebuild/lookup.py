@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain, takewhile
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from cachebuild.answer import Answer, Outcome, Tier, unavailable
+from cachebuild.answer import TIERS, Answer, Outcome, Tier, unavailable
 from cachebuild.calibration import NEVER_FUZZY, CalibrationSettings, FieldDifference, ToolCalibration, product
 from cachebuild.key import CallArguments, Place, exact_key, normalised_arguments, normalised_key, repr_short
 from cachebuild.policies import read_policies
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cachebuild.candidates import CandidateSearch, Found
     from cachebuild.index import Candidate, EntryIndex
 
+_HIT = {tier: f"{tier} hit" for tier in TIERS}
 FEW, MANY = 64, 1_024
 """Recorded calls that are taken as near: a few, and many where a few all stand at the bar."""
 
@@ -42,8 +43,8 @@ class LookupSettings:
         volatile: of the outcomes recorded for a volatile tool: "drawn" by the session's seed as for any other tool;
             "session", where the first answer to a call stands for the whole session, whatever is written meanwhile; or
             always the "commonest", whatever the seed.
-        policies: per tool, the tiers that may answer and the lowest p, as TOOL=TIER,TIER@P; * stands for the tools
-            that are not named, e.g. `get_quote=exact@.9 search=exact,normalised *=@.5`.
+        policies: per tool, the tiers that may answer and the lowest p, as TOOL=TIER,TIER@P, or ENV/TOOL=... for that
+            of one env; * stands for the tools that are not named, e.g. `get_quote=exact@.9 desk/*=exact *=@.5`.
     """
 
     fuzzy_at: float = 0.8
@@ -84,8 +85,7 @@ class ToolFacts:
 NOTHING_KNOWN = ToolFacts("write", False, False, frozenset(), 0.0, 0.0, ToolCalibration({}, CalibrationSettings()))
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(NamedTuple):
     """One call as look-up sees it; `task_id` None where the session has no task."""
 
     env_id: str
@@ -140,38 +140,37 @@ class Lookup:
 
     def answer(self, query: Query) -> Answer:
         """The best answer that the tool's policy allows."""
-        refused = self._refusal(query)
-        if refused is not None:
-            return unavailable(query.tool, refused)
-        found, lowest = self._equal(query) or self._similar(query), self.facts(query).lowest_p
+        facts = self.tools.get((query.env_id, query.tool))
+        if facts is None or query.arguments.values is None or (facts.task_scoped and query.task_id is None):
+            return unavailable(query.tool, self._refusal(query))
+        found = self._equal(query) or self._similar(query)
         if found.tier == "best_effort" and not self.settings.best_effort:
             return unavailable(query.tool, found.reason)
+        lowest = facts.lowest_p
         if found.p < lowest and found.tier != "unavailable":
             return unavailable(query.tool, f"{found.reason}; p {found.p:.2f} is below {lowest}, the tool's lowest")
         return found
 
-    def _refusal(self, query: Query) -> str | None:
+    def _refusal(self, query: Query) -> str:
         """Why no tier can answer, whatever was recorded."""
-        facts = self.tools.get((query.env_id, query.tool))
-        if facts is None:
+        if (query.env_id, query.tool) not in self.tools:
             return f"no call of tool {repr_short(query.tool)} was recorded in env {repr_short(query.env_id)}"
         if query.arguments.values is None:
             return f"the arguments are no JSON object: {repr_short(query.arguments.recorded)}"
-        if facts.task_scoped and query.task_id is None:
-            return f"results of {query.tool} hold within one task, and this session has no task_id"
-        return None
+        return f"results of {query.tool} hold within one task, and this session has no task_id"
 
     def _equal(self, query: Query) -> Answer | None:
         """The exact or the normalised hit."""
         facts, place, exclude = self.facts(query), self.place(query), query.exclude_trajectory
-        digest, values = query.dependence.digest, query.arguments.values or {}
-        key = exact_key(place, query.tool, query.arguments.canonical, digest)
-        outcomes = self.index.outcomes(key, exclude) if "exact" in facts.policy else ()
-        if outcomes:
-            return self._served(query, "exact", key, query.arguments.canonical, outcomes, 1.0)
-        if "normalised" not in facts.policy:
+        digest, policy, arguments = query.dependence.digest, facts.policy, query.arguments
+        if "exact" in policy:
+            key = exact_key(place, query.tool, arguments.canonical, digest)
+            outcomes = self.index.outcomes(key, exclude)
+            if outcomes:
+                return self._served(query, "exact", key, arguments.canonical, outcomes, 1.0)
+        if "normalised" not in policy:
             return None
-        key = normalised_key(place, query.tool, normalised_arguments(values), digest)
+        key = normalised_key(place, query.tool, normalised_arguments(arguments.values or {}), digest)
         for call in self.index.normalised(key):
             outcomes = self.index.outcomes(call.key, exclude)
             if outcomes:
@@ -192,28 +191,19 @@ class Lookup:
         """The answer from the outcomes of one recorded call; `p_call` is p that it stands for the query."""
         facts = self.facts(query)
         commonest = facts.volatile and self.settings.volatile == "commonest"
-        picked = outcomes[0] if commonest else pick(outcomes, query.seed, key)
+        picked = outcomes[0] if commonest or len(outcomes) == 1 else pick(outcomes, query.seed, key)
         p = p_call * share(picked, outcomes, facts.agreement)
-        reason = because or f"{tier} hit"
-        total = sum(outcome.count for outcome in outcomes)
+        reason = because or _HIT[tier]
         if len(outcomes) > 1:
+            total = sum(outcome.count for outcome in outcomes)
             reason += f"; {picked.count} of {total} records have this result"
         if facts.volatile:
             reason += "; the tool is volatile" + (", the commonest is served" if commonest else "")
         if query.dependence.doubtful:
             tier, p = "best_effort", min(p, self.settings.unknown_state_p)
             reason += "; state_unknown: a related write may or may not have happened"
-        return Answer(
-            result=picked.result,
-            tier=tier,
-            p=p,
-            reason=reason,
-            failed=not picked.success,
-            matched_arguments=arguments,
-            source_trajectory_id=picked.source_trajectory_id,
-            source_message_index=picked.source_message_index,
-            outcomes=outcomes,
-        )
+        result, _, success, trajectory_id, message_index = picked
+        return Answer(result, tier, p, reason, not success, arguments, trajectory_id, message_index, outcomes)
 
     def _similar(self, query: Query) -> Answer:
         """A fuzzy or a best-effort answer, else unavailable with the reason."""
@@ -312,7 +302,8 @@ def share(picked: Outcome, outcomes: tuple[Outcome, ...], agreement: float) -> f
     The other records of the key vote; the picked record cannot vote for itself, so the tool's own agreement (how
     often equal keys had equal results) votes in its place. A single record thus has p = agreement.
     """
-    return (picked.count - 1 + agreement) / sum(outcome.count for outcome in outcomes)
+    total = picked.count if len(outcomes) == 1 else sum(outcome.count for outcome in outcomes)
+    return (picked.count - 1 + agreement) / total
 
 
 def describe(match: Match) -> str:

@@ -1,4 +1,7 @@
-"""The user's word on one tool: which tiers may answer for it, and from which p on; `TOOL=TIER,TIER@P` as text."""
+"""The user's word on one tool: which tiers may answer for it, and from which p on; `TOOL=TIER,TIER@P` as text.
+
+`ENV/TOOL` names the tool of one env alone. Names are looked up and never taken apart, so they may hold any sign.
+"""
 
 from __future__ import annotations
 
@@ -38,13 +41,19 @@ Policies: TypeAlias = Mapping[str, ToolPolicy]
 NO_POLICY = ToolPolicy()
 
 
-def policy_of(policies: Policies, tool: str) -> ToolPolicy:
-    """The policy of a tool: its own, else that of `*`."""
-    return policies.get(tool) or policies.get(EVERY_OTHER, NO_POLICY)
+def policy_of(policies: Policies, env_id: str, tool: str) -> ToolPolicy:
+    """The policy of a tool: that of `ENV/TOOL`, else of `TOOL`, else of `ENV/*`, else of `*`."""
+    found = (policies.get(name) for name in names_of(env_id, tool))
+    return next((policy for policy in found if policy is not None), NO_POLICY)
+
+
+def names_of(env_id: str, tool: str) -> tuple[str, str, str, str]:
+    """What a policy may call a tool, the closest name first."""
+    return f"{env_id}/{tool}", tool, f"{env_id}/{EVERY_OTHER}", EVERY_OTHER
 
 
 def read_policies(words: Iterable[str]) -> dict[str, ToolPolicy]:
-    """Policies by tool from texts like `get_quote=exact,normalised@.9`; tiers or P may be left out, not both.
+    """Policies by name from texts like `get_quote=exact,normalised@.9`; tiers or P may be left out, not both.
 
     Raises:
         UsageError: naming the text that is wrong.
@@ -53,7 +62,9 @@ def read_policies(words: Iterable[str]) -> dict[str, ToolPolicy]:
     for word in words:
         tool, _, policy = word.strip().rpartition("=")
         if not tool or not policy:
-            raise UsageError(f"--policies {word!r}: must read TOOL=TIER,TIER@P, e.g. get_quote=exact,normalised@.9")
+            raise UsageError(
+                f"--policies {word!r}: must read TOOL=TIER,TIER@P or ENV/TOOL=..., e.g. get_quote=exact@.9"
+            )
         if tool in found:
             raise UsageError(f"--policies names {tool} twice")
         tiers, at, lowest = policy.partition("@")

@@ -133,7 +133,8 @@ def write_revision(revision: Revision, writer: FolderWriter) -> None:
     writer.settings.update(_recorded(revision))
     with scratch_folder(writer.journal / "served") as scratch:
         spool = _served(revision, scratch)
-        facts = write_tool_tables(spool, revision.worlds, made_with(revision.base), writer)
+        engine = None if revision.added is None else revision.added[1]
+        facts = write_tool_tables(spool, revision.worlds, made_with(revision.base), writer, engine)
         _write_entries(revision, facts, writer)
         totals = spool.totals() | {"keys": sum(row["keys"] for row in facts.values())}
     if revision.withdrawn:
@@ -164,19 +165,19 @@ def _recorded(revision: Revision) -> dict[str, Any]:
 
 def _served(revision: Revision, scratch: Path) -> Spool:
     """All that will be served, with keys of env scope: what stands in the shards so is linked, the rest is written."""
-    hidden = np.array([row["position"] for row in revision.withdrawn], dtype=np.int64)
-    rewritten, start = TableWriter(scratch, "rewritten", ENTRY), 0
-    for path, shard in _shards(revision.base):
+    hidden, start = np.array([row["position"] for row in revision.withdrawn], dtype=np.int64), 0
+    for number, (path, shard) in enumerate(_shards(revision.base)):
         own = hidden[(hidden >= start) & (hidden < start + shard.rows)]
         if len(own) or _narrowed(path):
+            rewritten = TableWriter(scratch, f"{number:05d}-served", ENTRY)
             for batch in kept(read_batches(path), own, start):
                 rewritten.write_table(rescoped(batch, frozenset()))
+            rewritten.close()
         else:
-            _link(path, scratch / f"as-it-stands-{shard.path}")
+            _link(path, scratch / f"{number:05d}-as-it-stands.parquet")
         start += shard.rows
-    rewritten.close()
-    for path in revision.added[0].paths if revision.added is not None else ():
-        _link(path, scratch / f"added-{path.name}")
+    for number, path in enumerate(revision.added[0].paths if revision.added is not None else ()):
+        _link(path, scratch / f"added-{number:05d}.parquet")
     return Spool(scratch)
 
 

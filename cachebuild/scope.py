@@ -18,8 +18,6 @@ PRIOR_AGREEMENT = 0.95
 """Agreement assumed of a tool without any repeated key; with the weight below it is soon outweighed by the data."""
 PRIOR_KEYS = 2.0
 
-_TOOL = ["env_id", "tool"]
-
 
 @dataclass(frozen=True)
 class ScopeSettings:
@@ -111,7 +109,7 @@ def tool_policy(kind: ToolKind, id_driven: bool) -> list[str]:
     return tiers
 
 
-def measure_tools(entries: pl.LazyFrame) -> dict[tuple[str, str], dict[str, Any]]:
+def measure_tools(entries: pl.DataFrame) -> dict[int, dict[str, Any]]:
     """What one can count of each tool; `key` must still be that of env scope.
 
     Two failures of one key agree in `within` and `across`, which decide scope and volatility: how a failure is worded
@@ -119,86 +117,94 @@ def measure_tools(entries: pl.LazyFrame) -> dict[tuple[str, str], dict[str, Any]
     that p rests on (`same_within`, `same`, `normalised`) compare texts.
 
     Args:
-        entries: columns env_id, tool, task_id, key, normalised_key, result_hash, success.
+        entries: columns place (of the tool), task, key, normalised_key, result (UInt64), success.
 
     Returns:
-        (env, tool) -> calls, keys, task_keys, repeated_keys, success_share, and the `Agreement`s named above.
+        place -> calls, keys, task_keys, repeated_keys, success_share, and the `Agreement`s named above.
     """
     import polars as pl
 
-    totals = entries.group_by(_TOOL).agg(
+    totals = entries.group_by("place").agg(
         calls=pl.len(),
         keys=pl.col("key").n_unique(),
-        task_keys=pl.struct("key", "task_id").n_unique(),
+        task_keys=pl.struct("key", "task").n_unique(),
         success_share=pl.col("success").mean(),
     )
-    measured = {(row["env_id"], row["tool"]): row for row in totals.collect().to_dicts()}
-    by_text = _pairs_by_key(entries).collect()
-    as_verdict = pl.when("success").then("result_hash").otherwise(pl.lit("failed"))
-    by_verdict = _pairs_by_key(entries.with_columns(result_hash=as_verdict)).collect()
+    counts = entries.group_by("place", "key").len()
+    repeated = counts.filter(pl.col("len") > 1).select("place", "key")  # only these can agree or disagree
+    again = entries.join(repeated, on=["place", "key"], how="semi")
+    failed = again.with_columns(result=pl.when("success").then("result").otherwise(_FAILED))
     columns = {
-        "within": _agreement(by_verdict.explode("task_shares"), "task_shares"),
-        "across": _agreement(by_verdict, "across_share"),
-        "same_within": _agreement(by_text.explode("task_shares"), "task_shares"),
-        "same": _agreement(by_text, "share"),
-        "normalised": _agreement(_normalised_pairs(entries).collect(), "share"),
+        "within": _agreement(_pairs_by_task(failed)),
+        "across": _agreement(_pairs_by_key(failed), "across_share"),
+        "same_within": _agreement(_pairs_by_task(again)),
+        "same": _agreement(_pairs_by_key(again)),
+        "normalised": _agreement(_normalised_pairs(entries)),
     }
-    repeated = by_text.group_by(_TOOL).agg(repeated_keys=(pl.col("count") > 1).sum())
-    for row in repeated.to_dicts():
-        measured[row["env_id"], row["tool"]]["repeated_keys"] = row["repeated_keys"]
-    for name, found in columns.items():
-        for place, facts in measured.items():
-            facts[name] = found.get(place, Agreement(0, None))
-    return measured
+    numbers = dict(repeated.group_by("place").len().rows())
+    nothing = Agreement(0, None)
+    return {
+        row["place"]: row
+        | {"repeated_keys": numbers.get(row["place"], 0)}
+        | {name: found.get(row["place"], nothing) for name, found in columns.items()}
+        for row in totals.to_dicts()
+    }
 
 
-def _pairs_by_key(entries: pl.LazyFrame) -> pl.LazyFrame:
-    """One row a key: count, share of its pairs that agree, of its pairs across tasks, and of those of each task."""
+_FAILED = 0
+"""Stands for the results of all failed calls."""
+
+
+def _pairs_by_task(entries: pl.DataFrame) -> pl.DataFrame:
+    """One row a key that one task recorded more than once: the share of its pairs that agree."""
     import polars as pl
 
-    def ordered(counts: pl.Expr) -> pl.Expr:
-        return counts * (counts - 1)
-
-    n, key = pl.col("n").cast(pl.Int64), [*_TOOL, "key"]
-    by_result = entries.group_by([*key, "result_hash"]).agg(n=pl.len())
-    equal = by_result.group_by(key).agg(equal=ordered(n).sum(), count=n.sum())
-    by_task = (
-        entries.group_by([*key, "task_id", "result_hash"])
-        .agg(n=pl.len())
-        .group_by([*key, "task_id"])
-        .agg(task_equal=ordered(n).sum(), task_count=n.sum())
-        .with_columns(task_pairs=ordered(pl.col("task_count")))
-        .with_columns(task_share=pl.when(pl.col("task_pairs") > 0).then(pl.col("task_equal") / pl.col("task_pairs")))
-        .group_by(key)
-        .agg(pl.col("task_equal").sum(), pl.col("task_pairs").sum(), task_shares=pl.col("task_share").sort())
-    )
-    pairs = ordered(pl.col("count"))
-    across = pairs - pl.col("task_pairs")
+    counted = _equal_pairs(entries, ["place", "key", "task"])
     return (
-        equal.join(by_task, on=key)
-        .with_columns(
-            share=pl.when(pairs > 0).then(pl.col("equal") / pairs),
-            across_share=pl.when(across > 0).then((pl.col("equal") - pl.col("task_equal")) / across),
-        )
-        .sort(key)
+        counted.filter(pl.col("pairs") > 0).with_columns(share=pl.col("equal") / pl.col("pairs")).sort("key", "share")
     )
 
 
-def _normalised_pairs(entries: pl.LazyFrame) -> pl.LazyFrame:
-    """One row a normalised key that stands for several exact keys: do their commonest results agree?"""
+def _pairs_by_key(entries: pl.DataFrame) -> pl.DataFrame:
+    """One row a key: the share of its pairs that agree, and of its pairs across tasks."""
+    import polars as pl
+
+    key = ["place", "key"]
+    by_task = _equal_pairs(entries, [*key, "task"]).group_by(key)
+    joined = _equal_pairs(entries, key).join(
+        by_task.agg(task_equal=pl.col("equal").sum(), task_pairs=pl.col("pairs").sum()), on=key
+    )
+    across = pl.col("pairs") - pl.col("task_pairs")
+    return joined.with_columns(
+        share=pl.when(pl.col("pairs") > 0).then(pl.col("equal") / pl.col("pairs")),
+        across_share=pl.when(across > 0).then((pl.col("equal") - pl.col("task_equal")) / across),
+    ).sort("key")
+
+
+def _equal_pairs(entries: pl.DataFrame, by: list[str]) -> pl.DataFrame:
+    """One row a group: its ordered pairs of calls, and those with equal results."""
     import polars as pl
 
     n = pl.col("n").cast(pl.Int64)
-    modal = entries.group_by([*_TOOL, "normalised_key", "key"]).agg(result=pl.col("result_hash").mode().min())
-    by_result = modal.group_by([*_TOOL, "normalised_key", "result"]).agg(n=pl.len())
-    counted = by_result.group_by([*_TOOL, "normalised_key"]).agg(equal=(n * (n - 1)).sum(), count=n.sum())
-    pairs = pl.col("count") * (pl.col("count") - 1)
-    return counted.filter(pl.col("count") > 1).with_columns(share=pl.col("equal") / pairs).sort("normalised_key")
+    by_result = entries.group_by(*by, "result").agg(n=pl.len())
+    counted = by_result.group_by(by).agg(equal=(n * (n - 1)).sum(), count=n.sum())
+    return counted.with_columns(pairs=pl.col("count") * (pl.col("count") - 1))
 
 
-def _agreement(groups: pl.DataFrame, column: str) -> Mapping[tuple[str, str], Agreement]:
-    """Number and mean of a column of shares, by (env, tool); null where nothing could be compared."""
+def _normalised_pairs(entries: pl.DataFrame) -> pl.DataFrame:
+    """One row a normalised key that stands for several exact keys: do their commonest results agree?"""
     import polars as pl
 
-    found = groups.drop_nulls(column).group_by(_TOOL, maintain_order=True).agg(pl.len(), share=pl.col(column).mean())
-    return {(row["env_id"], row["tool"]): Agreement(row["len"], row["share"]) for row in found.to_dicts()}
+    key = ["place", "normalised_key"]
+    several = entries.group_by(key).agg(keys=pl.col("key").n_unique()).filter(pl.col("keys") > 1).select(key)
+    modal = entries.join(several, on=key, how="semi").group_by(*key, "key").agg(result=pl.col("result").mode().min())
+    pairs = _equal_pairs(modal, key)
+    return pairs.with_columns(share=pl.col("equal") / pl.col("pairs")).sort("normalised_key")
+
+
+def _agreement(groups: pl.DataFrame, column: str = "share") -> Mapping[int, Agreement]:
+    """Number and mean of a column of shares, by place; null where nothing could be compared."""
+    import polars as pl
+
+    found = groups.drop_nulls(column).group_by("place", maintain_order=True).agg(pl.len(), share=pl.col(column).mean())
+    return {row["place"]: Agreement(row["len"], row["share"]) for row in found.to_dicts()}

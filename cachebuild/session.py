@@ -67,7 +67,12 @@ class Session:
 
     def call(self, tool: str, arguments: Arguments = None) -> Answer:
         """Answer the single call of a turn."""
-        return self.turn([(tool, arguments)])[0]
+        if self._misses is not None:
+            return self.turn([(tool, arguments)])[0]
+        read = read_arguments(arguments)
+        answer = self._looked(self._query(tool, read))
+        self._take_in(tool, read, answer)
+        return answer
 
     def turn(self, calls: Sequence[tuple[str, Arguments]]) -> list[Answer]:
         """Answer the calls of one turn; they do not see each other's writes, the next turn sees them all.
@@ -126,7 +131,8 @@ class Session:
 
     def _looked(self, query: Query) -> Answer:
         """The cache's answer, or the one that a volatile tool gave to this call before if that is to stand."""
-        return self._frozen.get((query.tool, query.arguments.canonical)) or self._lookup.answer(query)
+        frozen = self._frozen and self._frozen.get((query.tool, query.arguments.canonical))
+        return frozen or self._lookup.answer(query)
 
     def _begin(self, calls: Sequence[tuple[str, Arguments]]) -> _Turn:
         """The turn with the cache's answers; what is left to others stands as unavailable until they answer."""
@@ -186,20 +192,28 @@ class Session:
             self._frozen.setdefault((tool, arguments.canonical), answer)
         kind, equal = self._state.kind(tool), answer.tier in ("exact", "normalised")
         if kind == "read" and equal and not answer.failed:
-            self._state.read(tool, read_arguments(answer.matched_arguments), answer.result)
+            self._state.read(tool, _as_recorded(answer, arguments), answer.result)
         if kind != "write":
             return
         if not equal:
             self._state.doubt(("call", self._calls), arguments)
         elif not answer.failed:
             # As recorded, so that the reads recorded behind it are found after a normalised hit too.
-            self._state.write(tool, read_arguments(answer.matched_arguments), answer.result)
+            self._state.write(tool, _as_recorded(answer, arguments), answer.result)
 
     def _freezes(self, tool: str) -> bool:
         """Whether the first answer to a call of this tool stands for the session; never for a write."""
+        if self._lookup.settings.volatile != "session":
+            return False
         facts = self._lookup.tools.get((self._env_id, tool))
-        frozen = self._lookup.settings.volatile == "session" and facts is not None and facts.volatile
-        return frozen and self._state.kind(tool) != "write"
+        return facts is not None and facts.volatile and self._state.kind(tool) != "write"
+
+
+def _as_recorded(answer: Answer, arguments: CallArguments) -> CallArguments:
+    """The arguments of the recorded call that answered; those asked with if they are equal."""
+    if answer.matched_arguments == arguments.canonical:
+        return arguments
+    return read_arguments(answer.matched_arguments)
 
 
 def spoken(calls: Sequence[tuple[str, str]], answers: Sequence[Answer], number: int) -> list[Message]:

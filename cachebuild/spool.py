@@ -7,13 +7,11 @@ will stand in the cache, unless the second pass finds that a tool's results hold
 from __future__ import annotations
 
 import gc
-import json
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +19,6 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cachebuild.calibration import Recorded
 from cachebuild.entries import CALL_COLUMNS, Worlds, entries, entry_table
 from cachebuild.rescope import Tool, rescoped
 from cachebuild.schema import ENTRY
@@ -40,8 +37,6 @@ _GROUPS = 2
 """Row groups of a job at least; each is up to 1,000 rows or 32 MB."""
 _ROWS_AT_ONCE = 128
 _ENV, _TOOL = ENTRY.get_field_index("env_id"), ENTRY.get_field_index("tool")
-_RESULT_HEAD = 8_192
-"""Characters of a result that calibration compares; long results of one tool are alike in form."""
 
 
 @contextmanager
@@ -105,32 +100,6 @@ class Spool:
             tasks=pl.struct("env_id", "task_id").n_unique(),
         )
         return {name: int(value) for name, value in counted.collect().row(0, named=True).items()}
-
-    def distinct(self, task_scoped: Set[Tool]) -> Iterator[tuple[Tool, Iterator[Recorded]]]:
-        """(env, tool) -> its distinct successful calls with their commonest result, in the order of their keys."""
-        by = ["env_id", "tool", "key", "scope_value"]
-        scoped = pl.concat_str("env_id", "tool", separator="\0").is_in(["\0".join(place) for place in task_scoped])
-        found = (
-            self.scan()
-            .filter("success")
-            .with_columns(scope_value=pl.when(scoped).then("task_id").otherwise("scope_value"))
-            .group_by(by)
-            .agg(
-                pl.col("initial_state_id", "state_digest", "canonical_arguments").first(),
-                pl.col("result_hash").mode().min(),
-            )
-            .sort(by)
-            .collect()
-        )
-        heads = self.scan().select("result_hash", result=pl.col("result").str.head(_RESULT_HEAD)).unique("result_hash")
-        rows = found.join(heads.collect(), on="result_hash", how="left", maintain_order="left").iter_rows(named=True)
-        for place, calls in groupby(rows, key=lambda row: (row["env_id"], row["tool"])):
-            yield place, map(_recorded, calls)
-
-
-def _recorded(row: dict[str, Any]) -> Recorded:
-    group = (repr(row["initial_state_id"]), row["scope_value"], row["state_digest"])
-    return Recorded(group, json.loads(row["canonical_arguments"]), row["result_hash"], row["result"])
 
 
 def spool(

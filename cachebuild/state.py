@@ -26,6 +26,9 @@ ID_WORDS = frozenset("id ids number numbers code codes".split())
 """Last words of the names of fields that hold ids: `user_id`, `itemIds`, `flight_number`, `zip_code`."""
 
 
+_NESTED = (dict, list)
+
+
 @lru_cache(maxsize=65_536)
 def is_id_field(name: str, id_fields: tuple[str, ...] = ()) -> bool:
     """Whether a field of this name holds ids: by its last word, or because the user says so."""
@@ -45,20 +48,25 @@ def id_values(value: Json, id_fields: tuple[str, ...] = ()) -> frozenset[str]:
     waiting: list[tuple[Any, bool]] = [(value, False)]
     while waiting:
         item, is_id = waiting.pop()
-        if isinstance(item, Mapping):
-            waiting.extend((member, is_id_field(name, id_fields)) for name, member in item.items())
-        elif isinstance(item, list):
-            waiting.extend((member, is_id) for member in item)
-        elif is_id and isinstance(item, (str, int, float)) and not isinstance(item, bool):
+        kind = type(item)
+        if kind is dict:
+            for name, member in item.items():
+                if type(member) in _NESTED:
+                    waiting.append((member, is_id_field(name, id_fields)))
+                elif is_id_field(name, id_fields):
+                    waiting.append((member, True))
+        elif kind is list:
+            waiting.extend((member, is_id) for member in item if is_id or type(member) in _NESTED)
+        elif is_id and kind is str:
+            found.add(item.strip().casefold())
+        elif is_id and (kind is int or kind is float):
             found.add(_id_text(item))
     found.discard("")
     return frozenset(found)
 
 
-def _id_text(value: str | float) -> str:
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value).strip().casefold()
+def _id_text(value: float) -> str:
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def result_ids(text: str | None, id_fields: tuple[str, ...] = ()) -> frozenset[str]:

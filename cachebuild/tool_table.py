@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-from cachebuild.calibration import FieldCounts, calibrate, calibration_rows
+from cachebuild.calibration import FieldCounts, calibration_rows
+from cachebuild.distinct_calls import EntryNumbers, calibrated
 from cachebuild.entries import Worlds
 from cachebuild.schema import CALIBRATION, TOOL
 from cachebuild.scope import Agreement, ScopeSettings, decide_scope, expected_agreement, measure_tools, tool_policy
 from cachebuild.settings import CompileSettings
 from cachebuild.spool import Spool
+from curate.engine import Engine, LocalEngine
 from curate.folder import FolderWriter
 
 Facts: TypeAlias = dict[tuple[str, str], dict[str, Any]]
@@ -19,9 +21,12 @@ _SHARE_DIGITS = 6
 """Shares are rounded to this, so that the order in which threads add cannot show in the bytes."""
 
 
-def write_tool_tables(spool: Spool, worlds: Worlds, settings: CompileSettings, writer: FolderWriter) -> Facts:
+def write_tool_tables(
+    spool: Spool, worlds: Worlds, settings: CompileSettings, writer: FolderWriter, engine: Engine | None = None
+) -> Facts:
     """Write tables `tools` and `calibration`; returns the rows of `tools` by (env, tool)."""
-    measured = measure_tools(spool.scan())
+    numbers = EntryNumbers.of(spool)
+    measured = {numbers.tools[place]: found for place, found in measure_tools(numbers.entries).items()}
     declared = {(env_id, tool) for env_id, tools in worlds.declared.items() for tool in tools}
     facts = {
         (env_id, tool): _tool_row(env_id, tool, measured.get((env_id, tool)), worlds, settings.scope)
@@ -29,8 +34,9 @@ def write_tool_tables(spool: Spool, worlds: Worlds, settings: CompileSettings, w
     }
     task_scoped = task_scoped_tools(facts)
     calibration = writer.table("calibration", CALIBRATION)
-    for (env_id, tool), calls in spool.distinct(task_scoped):
-        counted = calibrate(calls, settings.calibration, worlds.of(env_id).id_fields)
+    id_fields = {env_id: rules.id_fields for env_id, rules in worlds.rules.items()}
+    engine = engine or LocalEngine(1)
+    for (env_id, tool), counted in calibrated(spool, numbers, task_scoped, settings.calibration, id_fields, engine):
         facts[env_id, tool]["id_driven"] = _id_driven(counted)
         calibration.write(calibration_rows(env_id, tool, counted, settings.calibration))
     for row in facts.values():

@@ -79,6 +79,26 @@ def test_a_policy_says_which_tiers_may_answer_and_from_which_p(make, compiled):
     assert session("*=@.9").call(*equal).tier == "unavailable"
 
 
+def test_two_envs_of_one_cache_may_have_other_policies(make, compiled, capsys):
+    rows = [make(env, [("get_order", ORDER, env), ("a/b.c", ORDER, env)], env_id=env) for env in ("shop", "desk/2")]
+
+    def tiers(*policies):
+        cache = compiled(rows, settings=LookupSettings(policies=policies))
+        return [
+            cache.session(env).call(tool, ORDER).tier for env in ("shop", "desk/2") for tool in ("get_order", "a/b.c")
+        ]
+
+    assert tiers() == ["exact"] * 4
+    assert tiers("shop/get_order=none") == ["unavailable", "exact", "exact", "exact"]
+    assert tiers("desk/2/a/b.c=none") == ["exact", "exact", "exact", "unavailable"]
+    assert tiers("a/b.c=none", "shop/a/b.c=exact") == ["exact", "exact", "exact", "unavailable"]
+    assert tiers("shop/*=none", "*=exact") == ["unavailable", "unavailable", "exact", "exact"]
+    assert tiers("desk/2/*=none", "get_order=exact") == ["exact", "exact", "exact", "unavailable"]
+    assert "note" not in capsys.readouterr().err
+    tiers("shop/cancel=none")
+    assert "names 'shop/cancel', of which the cache has no call" in capsys.readouterr().err
+
+
 def test_no_policy_lets_a_write_answer_for_another_write(make, compiled):
     cache = compiled(
         [make("one", [("cancel_order", ORDER, "ok")])],
