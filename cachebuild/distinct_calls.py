@@ -1,6 +1,6 @@
 """The spool in numbers, and its distinct calls tool by tool: what the tables of tools are counted from.
 
-A hash goes by its first 64 bits here and a text by its hash: held in memory are 37 bytes an entry, and the texts of
+A hash goes by its first 64 bits here and a text by its hash: held in memory are 41 bytes an entry, and the texts of
 some distinct calls at a time.
 """
 
@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,12 @@ import pyarrow.parquet as pq
 
 from cachebuild.calibration import CalibrationSettings, FieldCounts, Recorded, calibrate
 from cachebuild.rescope import Tool
-from cachebuild.spool import Spool
+from cachebuild.spool import Spool, collector_at_rest
+from curate.canonical import parse_object
 from curate.engine import Engine
 from curate.progress import track
 
-MOST_CALLS = 100_000
+MOST_CALLS = 50_000
 """Distinct calls of one tool that calibration looks at, the first in the order of their keys: a draw of chance."""
 _RESULT_HEAD = 8_192
 """Characters of a result that calibration compares; long results of one tool are alike in form."""
@@ -167,13 +169,19 @@ class _Calibrating:
         paths = sorted(self.folder.glob(f"{number:05d}-*.arrow"))
         calls = pl.concat([pl.read_ipc(path) for path in paths]).sort("place", "key", "task_id")
         found = []
-        for place, rows in groupby(calls.iter_rows(named=True), key=lambda row: row["place"]):
-            tool = self.tools[place]
-            recorded = (_recorded(row, tool in self.task_scoped) for row in rows)
-            found.append((tool, calibrate(recorded, self.settings, self.id_fields.get(tool[0], ()))))
+        with collector_at_rest():
+            for place, rows in groupby(zip(*(calls[name] for name in _COLUMNS), strict=True), key=itemgetter(0)):
+                tool = self.tools[place]
+                recorded = (_recorded(row, tool in self.task_scoped) for row in rows)
+                found.append((tool, calibrate(recorded, self.settings, self.id_fields.get(tool[0], ()))))
         return found
 
 
-def _recorded(row: dict[str, Any], scoped: bool) -> Recorded:
-    group = (repr(row["initial_state_id"]), row["task_id"] if scoped else "", row["state_digest"])
-    return Recorded(group, json.loads(row["canonical_arguments"]), row["result_hash"], row["result"])
+_COLUMNS = ("place", *_TEXTS, "result")
+
+
+def _recorded(row: tuple[Any, ...], scoped: bool) -> Recorded:
+    _, start, task_id, digest, arguments, result_hash, result = row
+    read = parse_object(arguments)
+    values = json.loads(arguments) if read is None else read[0]
+    return Recorded((repr(start), task_id if scoped else "", digest), values, result_hash, result)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import pyarrow as pa
 
@@ -105,8 +105,7 @@ Entry: TypeAlias = tuple[Any, ...]
 """The values of one entry in the order of schema `ENTRY`; a million of them as mappings would cost twice the time."""
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedCall:
+class RecordedCall(NamedTuple):
     """One answered call of a trajectory as a session would have met it."""
 
     pair: PairedCall

@@ -51,6 +51,8 @@ def pack_call(arguments: bytes, state_digest: bytes, records: Sequence[Record]) 
         text, name = result.encode(), trajectory_id.encode()
         sizes = (len(arguments), len(state_digest), len(text), 1, 0, message_index, success, len(name))
         return b"".join((_ONE.pack(1, 1, 1, *sizes), arguments, state_digest, name, text))
+    if all(record[0] == records[0][0] for record in records):
+        return _pack_equal(arguments, state_digest, records)
     first: dict[str, Record] = {}
     counts: dict[str, int] = {}
     trajectories: dict[str, int] = {}
@@ -71,6 +73,25 @@ def pack_call(arguments: bytes, state_digest: bytes, records: Sequence[Record]) 
     names = [name.encode() for name in trajectories]
     parts += [_SIZE.pack(len(name)) for name in names]
     return b"".join([*parts, arguments, state_digest, *names, *texts])
+
+
+def _pack_equal(arguments: bytes, state_digest: bytes, records: Sequence[Record]) -> bytes:
+    """The same for records of one result, which most calls have."""
+    text, names = records[0].result.encode(), list(dict.fromkeys(record.trajectory_id for record in records))
+    numbers = dict(zip(names, range(len(names)), strict=True))
+    packed = [name.encode() for name in names]
+    return b"".join(
+        [
+            _HEAD.pack(1, len(records), len(names), len(arguments), len(state_digest)),
+            _OUTCOME.pack(len(text), len(records), 0, records[0].message_index, records[0].success),
+            *(_RECORD.pack(0, numbers[name], index, success) for _, success, name, index in records),
+            *(_SIZE.pack(len(name)) for name in packed),
+            arguments,
+            state_digest,
+            *packed,
+            text,
+        ]
+    )
 
 
 def pack_heads(sizes: Sequence[Any], message_index: Any, success: Any) -> list[bytes]:

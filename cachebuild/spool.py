@@ -181,7 +181,7 @@ class _Spooling:
         table = TableWriter(self.scratch, f"spool-{job.number:05d}", ENTRY)
         tools: set[Tool] = set()
         left_out: Counter[str] = Counter()
-        with _collector_at_rest():
+        with collector_at_rest():
             for rows in self._rows(job):
                 found = [entry for row in rows for entry in entries(row, self.worlds, left_out)]
                 tools.update((entry[_ENV], entry[_TOOL]) for entry in found)
@@ -200,8 +200,8 @@ class _Spooling:
 
 
 @contextmanager
-def _collector_at_rest() -> Iterator[None]:
-    """Rows hold no cycles, and looking for some among their dicts takes as long as making them."""
+def collector_at_rest() -> Iterator[None]:
+    """No search for cycles during the block: rows hold none, and to look takes as long as to make them."""
     enabled = gc.isenabled()
     gc.disable()
     try:

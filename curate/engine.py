@@ -104,8 +104,7 @@ class LocalEngine:
             yield from self._spread(task, itertools.chain(first, jobs), count)
         except BrokenProcessPool as error:
             raise WorkerLost(
-                "a worker process was killed, most likely for lack of memory; run again (finished work is kept), "
-                "with fewer --workers"
+                "a worker process was killed, most likely for lack of memory; run again with fewer --workers"
             ) from error
 
     def reach(self, folder: Path) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from curate.trajectory import Message, ToolCall
 
 
-@dataclass(frozen=True, slots=True)
-class PairedCall:
+class PairedCall(NamedTuple):
     """One call and where it stands; `result_index` is the message that answers it, None if none does."""
 
     message_index: int
