@@ -12,7 +12,7 @@ from curate.canonical import (
     ArgsStatus,
     canonical_json,
     compact_json,
-    lengths_and,
+    length_and,
     parse_arguments,
     parse_object,
 )
@@ -46,7 +46,9 @@ def read_arguments(arguments: str | Mapping[str, Any] | None) -> CallArguments:
 
     What cannot be parsed, or cannot be JSON, comes back with status "unparsed", never as an exception.
     """
-    if isinstance(arguments, Mapping):
+    if isinstance(arguments, str):  # first: that a text is no mapping takes long to find out
+        text = arguments
+    elif isinstance(arguments, Mapping):
         try:
             text = compact_json(dict(arguments))
         except (TypeError, ValueError, RecursionError):
@@ -116,7 +118,7 @@ def calls_key(place: Place, tool: str) -> str:
 
 
 def _key(tier: str, place: Place, tool: str, arguments: str, state_digest: str) -> str:
-    return xxh3_128_hexdigest(_key_head(tier, place, tool) + lengths_and(arguments, state_digest))
+    return xxh3_128_hexdigest(_key_head(tier, place, tool) + length_and(arguments) + length_and(state_digest))
 
 
 @lru_cache(maxsize=4096)
@@ -124,4 +126,4 @@ def _key_head(tier: str, place: Place, tool: str) -> bytes:
     """What all keys of a tool at a place begin with, before they are hashed."""
     # A null initial state is the env's one shared start; the mark keeps it apart from one that is named "".
     start = "" if place.initial_state_id is None else f"={place.initial_state_id}"
-    return lengths_and(KEY_VERSION, tier, place.env_id, start, place.scope_value, tool)
+    return b"".join(map(length_and, (KEY_VERSION, tier, place.env_id, start, place.scope_value, tool)))

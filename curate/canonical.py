@@ -27,17 +27,14 @@ EXACT_FLOAT = 2**53
 
 def hash128(*parts: str | bytes) -> str:
     """XXH3-128 of the parts, each after its length so that ("ab", "c") differs from ("a", "bc"); 32 hex digits."""
-    return xxhash.xxh3_128_hexdigest(lengths_and(*parts))
+    return xxhash.xxh3_128_hexdigest(b"".join(map(length_and, parts)))
 
 
-def lengths_and(*parts: str | bytes) -> bytes:
-    """What `hash128` hashes: the parts, each after its length; what comes of more parts begins with the same bytes."""
-    pieces: list[bytes] = []
-    for part in parts:
-        raw = part.encode() if isinstance(part, str) else part
-        size = len(raw)
-        pieces += (_SIZES[size] if size < _WRITTEN_SIZES else b"%d:" % size, raw)
-    return b"".join(pieces)
+def length_and(part: str | bytes) -> bytes:
+    """A part as it is hashed by `hash128`, one after another."""
+    raw = part.encode() if isinstance(part, str) else part
+    size = len(raw)
+    return _SIZES[size] + raw if size < _WRITTEN_SIZES else b"%d:%b" % (size, raw)
 
 
 def canonical_json(value: Any, *, finite: bool = False) -> str:
@@ -132,12 +129,11 @@ def parse_object(text: str) -> tuple[dict[str, Any], str] | None:
     What it gives is what `parse_json` and `canonical_json` give.
     """
     try:
-        raw = text.encode()
-        value = orjson.loads(raw)
+        value = orjson.loads(text)
         if type(value) is not dict:
             return None
         if not _LEAVES.issuperset(map(type, value.values())):
-            marks = raw.translate(_NUMBERS)
+            marks = text.encode().translate(_NUMBERS)
             if _LONG_NUMBER in marks or marks.count(b"[") > MAX_DEPTH:
                 return None
             if b"0." in marks:
