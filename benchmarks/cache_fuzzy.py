@@ -1,433 +1,293 @@
 """The fuzzy tier: how fast it is, whether it finds the best call, and how near what it serves comes.
 
-Speed is measured on one search tool with 100,000 calls (1M with `--full`), from argument text to answer, every value
-of about 200 bytes.
-Quality is measured on the real files and the desk: trajectories are cut into five parts, and the calls of each are
-asked of a cache compiled from the other four; counted are those without an equal recorded call. The last line is one
-JSON object.
+Speed is that of one search tool with 100,000 calls (1M with `--full`), from argument text to answer, warm; they are
+made by `search_calls`. Honesty is that of the held-out calls of `held_out`. The last line is one JSON object.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
+import multiprocessing
 import random
-import re
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import replace
-from itertools import islice
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
-# As a script this file stands beside one of the package's name.
+# As a script this file stands beside one of a package's name.
 sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != Path(__file__).resolve().parent]
+sys.path.append(str(Path(__file__).resolve().parent))
+from held_out import Case, cases, compiled, nearest, rules  # noqa: E402
+from search_calls import TOOL, queries, recorded_trajectories, search_call, write_search_index  # noqa: E402
 
-PARTS = 5
+T = TypeVar("T")
 CALIBRATED = 5_000
 QUERIES = 2_000
-CHECKED = 300
-CALLS_A_TRAJECTORY = 100
-DESK_EPISODES = 2_000
-TOOL = "search_places"
-FILLER = "the a any good some".split()
-REAL = {
-    "tau_bench_airline_gpt4o": "airline",
-    "tau_bench_retail_gpt4o": "retail",
-    "tau_bench_retail_code_agent": "retail",
-}
-_WORD = re.compile(r"\w+")
+PASSES = 5
+"""The quickest counts: what else runs on the machine only adds."""
+CHECKED = 3_000
+COMPARED = 300_000_000
+"""Calls that brute force compares at most, of all queries together."""
+FUZZY_AT = 0.8
 
 
-def search_call(rng: random.Random) -> dict[str, Any]:
-    """Arguments of a search: two to five words of a vocabulary of 20,000, rare ones rarely, and three hard fields."""
-    words = [f"w{chr(97 + rank % 26)}{rank // 26:x}o".translate(_LETTERS) for rank in _ranks(rng, rng.randint(2, 5))]
-    return {
-        "query": " ".join(words),
-        "city_id": f"C{rng.randrange(200)}",
-        "kind": rng.choice(["shop", "cafe", "hotel", "park"]),
-        "limit": rng.choice([5, 10, 20]),
-    }
+def speed(calls: int, seed: int) -> dict[str, float]:
+    """Measure and print one size; kinds, policies and calibration are those of a compiled cache of `CALIBRATED` calls.
 
-
-_LETTERS = str.maketrans("0123456789", "ghijklmnop")
-
-
-def _ranks(rng: random.Random, count: int) -> list[int]:
-    return [min(int(rng.paretovariate(0.6)), 20_000) for _ in range(count)]
-
-
-def reworded(call: dict[str, Any], rng: random.Random) -> dict[str, Any]:
-    """The call as another model might write it; three in ten ask for something else."""
-    words = call["query"].split()
-    change = rng.random()
-    if change < 0.25:
-        words.insert(0, rng.choice(FILLER))
-    elif change < 0.45:
-        words[-1] += "s"
-    elif change < 0.7:
-        rng.shuffle(words)
-        words[0] += "s"
-    elif change < 0.85:
-        words[rng.randrange(len(words))] = "another"
-    else:
-        return search_call(rng)
-    return call | {"query": " ".join(words)}
-
-
-def result_of(call: dict[str, Any]) -> str:
-    """What the tool says, about 200 characters: filler, order and plural of the words change nothing."""
-    words = sorted({word.removesuffix("s") for word in call["query"].split()} - set(FILLER))
-    rng = random.Random(json.dumps([words, call["city_id"], call["kind"], call["limit"]]))
-    places = [{"name": f"{call['kind']} {rng.randrange(10**6)}", "rating": rng.randrange(50) / 10} for _ in range(4)]
-    return json.dumps({"places": places})
-
-
-def message(role: str, content: str | None = None, **given: Any) -> dict[str, Any]:
-    """A message of a row."""
-    from curate.trajectory import Message
-
-    empty: dict[str, Any] = dict.fromkeys(Message.__annotations__)
-    return empty | {"role": role, "content": content, "tool_calls": [], "train": False} | given
-
-
-def recorded_calls_of(count: int, seed: int) -> Iterator[dict[str, Any]]:
-    """Searches, one in four a rewording of the one before."""
-    rng = random.Random(seed)
-    call = search_call(rng)
-    for number in range(count):
-        call = reworded(call, rng) if number % 4 == 3 else search_call(rng)
-        yield call
-
-
-def recorded_trajectories(count: int, seed: int) -> Iterator[dict[str, Any]]:
-    """Rows that hold `count` searches."""
-    from curate.canonical import hash128
-    from curate.trajectory import rehash
-
-    calls = recorded_calls_of(count, seed)
-    for number in range(count // CALLS_A_TRAJECTORY):
-        messages = [message("user", "hi")]
-        for at, call in enumerate(islice(calls, CALLS_A_TRAJECTORY)):
-            text = json.dumps(call)
-            asked = {"id": f"c{at}", "name": TOOL, "arguments": text, "args_status": "json"}
-            messages.append(message("assistant", tool_calls=[asked]))
-            messages.append(message("tool", result_of(call), tool_call_id=f"c{at}", name=TOOL))
-        row: dict[str, Any] = {
-            "trajectory_id": hash128(str(number)),
-            "content_hash": "",
-            "source": "made",
-            "source_row": number,
-            "license": None,
-            "env_id": "map",
-            "initial_state_id": None,
-            "task_id": f"t{number}",
-            "trial": 0,
-            "task_group": f"t{number}",
-            "messages": messages,
-            "tools": "[]",
-            "tools_inferred": False,
-            "reward": None,
-            "thinking": [],
-            "split": "train",
-            "weight": 1.0,
-            "evidence": [],
-            "parent": None,
-            "metadata": "{}",
-        }
-        yield rehash(row)  # type: ignore[arg-type]
-
-
-def compiled(rows: Iterator[Any] | Sequence[Any], folder: Path, settings: dict[str, Any]) -> Any:
-    """A cache of some rows, opened."""
-    from cachebuild import ToolCache
-    from cachebuild.compile import compile_cache
-    from cachebuild.settings import CompileSettings
-    from curate.folder import FolderWriter, Manifest
-    from curate.schema import TRAJECTORY
-
-    folder.mkdir(exist_ok=True)
-    with FolderWriter(folder / "rows", Manifest("curated", "benchmark", settings, [])) as writer:
-        writer.table("trajectories", TRAJECTORY).write(rows)
-    with redirect_stderr(open(os.devnull, "w")):
-        compile_cache(CompileSettings(folder / "rows", folder / "cache", splits=("all",)))
-    return ToolCache.open(folder / "cache")
-
-
-class MadeIndex:
-    """What look-up asks of an index, over made calls whose results are made when they are asked for."""
-
-    def __init__(self, count: int, seed: int) -> None:
-        from cachebuild.index import Candidate
-        from cachebuild.key import Place, exact_key
-        from curate.canonical import canonical_json
-
-        self.entries = count
-        place = Place("map", None, "")
-        self._calls = {}
-        for call in recorded_calls_of(count, seed):
-            text = canonical_json(call)
-            key = exact_key(place, TOOL, text, "")
-            self._calls[key] = Candidate(key, text, "")
-        self._distinct = list(self._calls.values())
-
-    def outcomes(self, key: str, exclude: str | None = None) -> tuple[Any, ...]:
-        """One result a key."""
-        from cachebuild.answer import Outcome
-
-        call = self._calls.get(key)
-        return (Outcome(call.arguments * 2, 1, True, "t", 1),) if call else ()
-
-    def normalised(self, key: str) -> list[Any]:
-        """None: every look-up goes on to the fuzzy tier."""
-        return []
-
-    def distinct(self, place: Any, tool: str) -> list[Any]:
-        """All calls."""
-        return self._distinct
-
-
-def speed(count: int, seed: int) -> dict[str, float]:
-    """Latency of look-ups without an equal recorded call, and the share that finds the best of all calls.
-
-    Kinds, policies and calibration are those of a compiled cache of `CALIBRATED` calls.
+    Returns:
+        `p50_ms`, `p99_ms` of look-ups without an equal call; `cpu_p99_ms`; `p99_ms_served`, `p99_ms_not_served`;
+        `recall` and `recall_queries`; `build_s` of the search, `open_ms` of it; `private_mb` of the process.
     """
-    from cachebuild.key import read_arguments
-    from cachebuild.lookup import Lookup, Query
-    from cachebuild.state import INDEPENDENT
-
     with tempfile.TemporaryDirectory() as folder:
-        cache = compiled(recorded_trajectories(CALIBRATED, seed), Path(folder), {})
-    index: Any = MadeIndex(count, seed)
-    lookup = Lookup(index, cache.lookup.tools, cache.lookup.settings)
-
-    def ask(text: str) -> Any:
-        return lookup.answer(Query("map", None, "t", TOOL, read_arguments(text), INDEPENDENT))
-
-    began = time.perf_counter()
-    ask(json.dumps(search_call(random.Random(-1))))
-    ready = time.perf_counter() - began
-    texts = list(_queries(count, seed))
-    for text in texts[:200]:
-        ask(text)
-    times, tiers = [], []
-    for text in texts:
-        start = time.perf_counter()
-        answer = ask(text)
-        times.append(time.perf_counter() - start)
-        tiers.append(answer.tier)
-    missed = sorted(each for each, tier in zip(times, tiers, strict=True) if tier != "exact")
-    every = Lookup(index, lookup.tools, replace(lookup.settings, max_candidates=10**9))
-    recall, best = _recall(lookup, every, texts[:CHECKED])
-    p50, p99 = (1e3 * missed[int(share * len(missed))] for share in (0.5, 0.99))
-    print(
-        f"{count:,} calls: p50 {p50:.3f} ms, p99 {p99:.3f} ms of {len(missed):,} look-ups without an equal call, "
-        f"{100 * tiers.count('fuzzy') / len(missed):.0f} % served; the best call found by {100 * recall:.1f} % of "
-        f"{best} whose best p is at least .8; first look-up {ready:.1f} s"
-    )
-    return {"p99_ms": p99, "recall": recall}
+        compiled(recorded_trajectories(CALIBRATED, seed), Path(folder), {})
+        path = Path(folder) / f"index-{'0' * 32}.mmap"
+        write_search_index(path, calls, seed)
+        build_s = _in_new_process(_first_look_up, folder, path, seed)
+        size = sum(file.stat().st_size for file in Path(folder).glob("index-*-*.mmap"))
+        found = _in_new_process(_read, folder, path, calls, seed) | {"build_s": build_s}
+    _print_speed(calls, found, size / calls)
+    return found
 
 
-def _queries(count: int, seed: int) -> Iterator[str]:
-    rng = random.Random(seed + 1)
-    known = list(recorded_calls_of(min(count, 50_000), seed))
-    for _ in range(QUERIES):
-        yield json.dumps(reworded(rng.choice(known), rng))
+def _in_new_process(measure: Callable[..., T], *given: Any) -> T:
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(measure, *given).result()
 
 
-def _recall(lookup: Any, every: Any, texts: Sequence[str]) -> tuple[float, int]:
-    """Share of queries whose best p of all calls is at least .8 that find a call of that p; how many those are."""
+def _lookup(folder: str, path: Path) -> Any:
+    from cachebuild import ToolCache
+    from cachebuild.hash_file import HashFile
+    from cachebuild.index import EntryIndex
+    from cachebuild.lookup import Lookup
+
+    cache = ToolCache.open(Path(folder) / "cache")
+    index = EntryIndex(None, HashFile(path))  # type: ignore[arg-type]
+    return Lookup(index, cache.lookup.tools, cache.lookup.settings)
+
+
+def _query(text: str) -> Any:
     from cachebuild.key import read_arguments
     from cachebuild.lookup import Query
     from cachebuild.state import INDEPENDENT
 
-    found, best = 0, 0
-    for text in texts:
-        arguments = read_arguments(text)
-        query = Query("map", None, "t", TOOL, arguments, INDEPENDENT)
-        search, brute = lookup._search(query), every._search(query)
-        whole = brute.nearest(brute.row(arguments.values, query.dependence.digest), 1)
-        if whole and whole[0][1] >= 0.8:
-            best += 1
-            quick = search.serving(search.row(arguments.values, query.dependence.digest), 1)
-            found += bool(quick) and quick[0][1] >= whole[0][1] - 1e-6
-    return (found / best if best else 1.0), best
+    return Query("map", None, "t", TOOL, read_arguments(text), INDEPENDENT)
 
 
-def datasets(folder: Path) -> Iterator[tuple[str, Path]]:
-    """(name, curated folder) of the real files that are there, and of the desk."""
-    from curate.__main__ import main as curate
-    from curate.sandbox.__main__ import main as sandbox
-
-    shared = Path(os.environ.get("CACHERL_SHARED") or Path(__file__).resolve().parents[2] / "shared")
-    shared = shared / "data" if (shared / "data").is_dir() else shared
-    inputs = [(name, shared / f"{name}.json.gz", env) for name, env in REAL.items()]
-    inputs.append(("desk", folder / "desk.jsonl.gz", "desk"))
-    with redirect_stdout(open(os.devnull, "w")), redirect_stderr(open(os.devnull, "w")):
-        sandbox(["--episodes", str(DESK_EPISODES), "--seed", "7", "--out", str(inputs[-1][1])])
-        for name, path, env in inputs:
-            if path.exists():
-                curate([str(path), "--env", env, "--out", str(folder / name)])
-    for name, path, _ in inputs:
-        if path.exists():
-            yield name, folder / name
-        else:
-            print(f"{path} is not there: left out")
+def _first_look_up(folder: str, path: Path, seed: int) -> float:
+    """Seconds of the look-up that builds the search."""
+    lookup, text = _lookup(folder, path), json.dumps(search_call(random.Random(seed - 1)))
+    began = time.perf_counter()
+    lookup.answer(_query(text))
+    return time.perf_counter() - began
 
 
-def held_out(curated: Path, folder: Path) -> Iterator[tuple[Any, Any, str]]:
-    """(lookup, query, recorded result) of each call without an equal one in the other parts."""
-    from cachebuild.entries import ROW_COLUMNS, recorded_calls
-    from cachebuild.lookup import Query
-    from cachebuild.sources import chosen_rows
-    from curate.folder import DatasetFolder
-    from curate.trajectory import SPLITS
+def _read(folder: str, path: Path, calls: int, seed: int) -> dict[str, float]:
+    """What a process measures that finds the search built."""
+    from cachebuild.candidate_store import open_search
 
-    source = DatasetFolder.open(curated)
-    for part in range(PARTS):
-        rest = (row for row in source.rows("trajectories") if _part(row) != part)
-        cache = compiled(rest, folder / f"{curated.name}{part}", source.manifest.settings)
-        for row in chosen_rows(source, frozenset(SPLITS), ROW_COLUMNS):
-            if _part(row) != part:
-                continue
-            for call in recorded_calls(row, cache.state(row["env_id"]), Counter()):
-                place = (row["env_id"], row["initial_state_id"], row["task_id"])
-                query = Query(*place, call.pair.call["name"], call.arguments, call.dependence)
-                if "fuzzy" not in cache.lookup.facts(query).policy or cache.lookup._equal(query):
-                    continue
-                yield cache.lookup, query, call.result["content"]
+    lookup, texts = _lookup(folder, path), list(queries(QUERIES, calls, seed))
+    before = _private_mb()
+    lookup.answer(_query(texts[0]))
+    calibration = lookup.tools["map", TOOL].calibration
+    began = time.perf_counter()
+    open_search(lookup.index, lookup.place(_query(texts[0])), TOOL, calibration, lookup.settings)
+    found = {"open_ms": 1e3 * (time.perf_counter() - began)}
+    found |= _timed(lookup, texts)
+    found |= {"private_mb_before": before, "private_mb": _private_mb()}
+    found |= _recall(lookup, calls, seed)
+    return found
 
 
-def _part(row: Any) -> int:
-    return int(row["trajectory_id"][:8], 16) % PARTS
+class _Took(NamedTuple):
+    wall: float
+    cpu: float
+    tier: str
 
 
-def rules() -> dict[str, Callable[[Any, Any], tuple[float, str] | None]]:
-    """Name -> what serves a query: (p, result) or None."""
-
-    def by(score: Callable[[str, str], float], least: float) -> Callable[[Any, Any], tuple[float, str] | None]:
-        def serve(lookup: Any, query: Any) -> tuple[float, str] | None:
-            calls = lookup.index.distinct(lookup.place(query), query.tool)
-            found = [(score(query.arguments.canonical, call.arguments), call.key) for call in calls]
-            best = max(found, default=(-1.0, ""))
-            return (1.0, lookup.index.outcomes(best[1])[0].result) if best[0] >= least else None
-
-        return serve
-
-    def field_aware(least: float) -> Callable[[Any, Any], tuple[float, str] | None]:
-        from cachebuild.lookup import Lookup
-
-        def serve(lookup: Any, query: Any) -> tuple[float, str] | None:
-            at = Lookup(lookup.index, lookup.tools, replace(lookup.settings, fuzzy_at=least))
-            answer = at.answer(query)
-            return (answer.p, answer.result) if answer.tier == "fuzzy" else None
-
-        return serve
-
-    from rapidfuzz import fuzz
-
+def _timed(lookup: Any, texts: Sequence[str]) -> dict[str, float]:
+    """Milliseconds of look-ups without an equal call."""
+    passes = []
+    for _ in range(PASSES):
+        passes.append([took for text in texts if (took := _ask(lookup, text)).tier != "exact"])
+    found = min(passes, key=lambda one: _at([took.wall for took in one], 0.99))
+    served = [took.wall for took in found if took.tier == "fuzzy"]
     return {
-        "token Jaccard >= .8": by(_jaccard, 0.8),
-        "rapidfuzz ratio >= 90": by(fuzz.ratio, 90.0),
-        "any result of the tool": by(fuzz.ratio, 0.0),
-        "field-aware p >= .8": field_aware(0.8),
-        "field-aware p >= .5": field_aware(0.5),
+        "p50_ms": _at([took.wall for took in found], 0.5),
+        "p99_ms": _at([took.wall for took in found], 0.99),
+        "cpu_p99_ms": min(_at([took.cpu for took in one], 0.99) for one in passes),
+        "p99_ms_served": _at(served, 0.99),
+        "p99_ms_not_served": _at([took.wall for took in found if took.tier != "fuzzy"], 0.99),
+        "worst_p99_ms": max(_at([took.wall for took in one], 0.99) for one in passes),
+        "each_quickest_p99_ms": _at([min(took.wall for took in each) for each in zip(*passes, strict=True)], 0.99),
+        "served": len(served) / len(found),
     }
 
 
-def _jaccard(one: str, two: str) -> float:
-    first, second = set(_WORD.findall(one.lower())), set(_WORD.findall(two.lower()))
-    return len(first & second) / len(first | second) if first | second else 1.0
+def _ask(lookup: Any, text: str) -> _Took:
+    wall, cpu = time.perf_counter(), time.process_time()
+    answer = lookup.answer(_query(text))
+    return _Took(1e3 * (time.perf_counter() - wall), 1e3 * (time.process_time() - cpu), answer.tier)
 
 
-def nearest(lookup: Any, query: Any) -> tuple[float, str] | None:
-    """The nearest call that succeeded, with its p, whatever the policy serves."""
-    for match in lookup.near(query):
-        outcomes = lookup._successes(match, query)
-        if outcomes:
-            return match.p, outcomes[0].result
-    return None
+def _at(times: Sequence[float], share: float) -> float:
+    return sorted(times)[int(share * len(times))] if times else 0.0
+
+
+def _private_mb() -> float:
+    """Memory that this process shares with no other and no file, in MB (Linux)."""
+    text = Path("/proc/self/smaps_rollup").read_text()
+    return next(int(line.split()[1]) for line in text.splitlines() if line.startswith("Anonymous:")) / 1024
+
+
+def _recall(lookup: Any, calls: int, seed: int) -> dict[str, float]:
+    """Share of the queries whose best p of all calls is at least .8 that find a call of that p, and how many these are.
+
+    Calls that differ in an id or a number are none: they are never served.
+    """
+    import numpy as np
+
+    from cachebuild.candidate_kernels import best
+    from curate.jit import read_only
+
+    found, whole = 0, 0
+    for text in queries(min(CHECKED, COMPARED // calls), calls, seed, drawn=2):
+        query = _query(text)
+        search = lookup._search(query)
+        rule, everything = search._rule, np.arange(len(search.calls), dtype=np.int32)
+        asked = search.row(query.arguments.values, "")
+        equal = rule._replace(curves=read_only(rule.curves * ~rule.must[:, None]))
+        _, p, _ = best(search._table, equal, asked, everything, FUZZY_AT, 1)
+        if len(p):
+            whole += 1
+            quick = search.serving(asked, 1)
+            found += bool(quick and quick[0][1] >= p[0] - 1e-9)
+    return {"recall": found / whole if whole else 1.0, "recall_queries": whole}
+
+
+def _print_speed(calls: int, found: Mapping[str, float], stored: float) -> None:
+    print(f"\n{calls:,} calls of one tool, look-ups without an equal call | ms\n---|---")
+    print(f"p50 | {found['p50_ms']:.3f}\np99 | {found['p99_ms']:.3f}")
+    print(f"p99 in CPU time | {found['cpu_p99_ms']:.3f}")
+    print(f"p99 where a call is served ({100 * found['served']:.0f} %) | {found['p99_ms_served']:.3f}")
+    print(f"p99 where none is | {found['p99_ms_not_served']:.3f}")
+    print(f"p99 of the quickest time of each look-up | {found['each_quickest_p99_ms']:.3f}")
+    print(f"p99 of the slowest of {PASSES} passes | {found['worst_p99_ms']:.3f}")
+    print(
+        f"\nthe best call found by {100 * found['recall']:.2f} % of {found['recall_queries']:,} queries whose best p "
+        f"is >= .8; search built once in {found['build_s']:.1f} s, {stored:.0f} bytes a call, opened in "
+        f"{found['open_ms']:.1f} ms; private memory of a reader {found['private_mb']:.0f} MB, of them "
+        f"{found['private_mb_before']:.0f} before its first fuzzy look-up"
+    )
+
+
+class Row(NamedTuple):
+    """What a rule served for one call."""
+
+    tool: str
+    kind: str
+    p: float
+    right: bool
+    fidelity: float
 
 
 def quality() -> dict[str, float | None]:
-    """Print the table of rules; returns what holds at p >= .8 and the calibration error."""
-    from cachebuild.fidelity import fidelity
+    """Print the tables of rules and tools.
 
-    served: dict[str, dict[str, list[tuple[float, bool, float]]]] = {}
-    curve: list[tuple[float, float]] = []
-    asked: dict[str, int] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for name, curated in datasets(Path(folder)):
-            for lookup, query, recorded in held_out(curated, Path(folder)):
-                chance = _chance(lookup, query.env_id, query.tool)
-                asked[name] = asked.get(name, 0) + 1
-                for rule, serve in rules().items():
-                    found = serve(lookup, query)
-                    if found is not None:
-                        row = (found[0], found[1] == recorded, fidelity(recorded, found[1], chance))
-                        served.setdefault(rule, {}).setdefault(f"{name}: {query.tool}", []).append(row)
-                near = nearest(lookup, query)
-                if near is not None:
-                    curve.append((near[0], fidelity(recorded, near[1], chance)))
-    return _table(asked, served, curve)
-
-
-def _chance(lookup: Any, env_id: str, tool: str) -> float:
-    fields = lookup.tools[env_id, tool].calibration.fields
-    return float(next(iter(fields.values())).chance) if fields else 0.0
-
-
-def _table(
-    asked: dict[str, int],
-    served: dict[str, dict[str, list[tuple[float, bool, float]]]],
-    curve: list[tuple[float, float]],
-) -> dict[str, float | None]:
-    total = sum(asked.values())
-    print(
-        f"\nexact misses of tools that may be fuzzy: {total:,} ({', '.join(f'{k} {v:,}' for k, v in asked.items())})\n"
-    )
-    print("rule | served | % | exactly right % | mean fidelity")
-    print("---|---|---|---|---")
-    for rule in rules():
-        found = [row for rows in served.get(rule, {}).values() for row in rows]
-        print(f"{rule} | {len(found)} | {100 * len(found) / total:.1f} | {_percent(found)} | {_mean(found)}")
-    print("\nserved at p >= .8 | calls | exactly right % | mean fidelity\n---|---|---|---")
-    at80 = served.get("field-aware p >= .8", {})
-    for tool, found in sorted(at80.items()):
-        print(f"{tool} | {len(found)} | {_percent(found)} | {_mean(found)}")
-    whole = [row for rows in at80.values() for row in rows]
+    Returns:
+        `right_at_p80`, `fidelity_at_p80` and `served_at_p80` (how many) of fuzzy answers; `reads_at_p80` and
+        `right_reads_at_p80`, those of read tools alone; `ece` of the nearest calls of all queries, `ece_same_state` of
+        those in the query's state, `ece_served` of the fuzzy answers at p >= .5.
+    """
+    serving = rules()
+    served: dict[str, list[Row]] = {rule: [] for rule in serving}
+    near: dict[bool, list[Row]] = {True: [], False: []}
+    asked: Counter[tuple[str, str]] = Counter()
+    for case in cases():
+        asked[case.tool, case.kind] += 1
+        for rule, serve in serving.items():
+            found = serve(case)
+            if found is not None:
+                served[rule].append(_row(case, *found))
+        closest = nearest(case)
+        if closest is not None:
+            near[closest[2]].append(_row(case, *closest[:2]))
+    _print_rules(asked, served)
+    _print_tools(asked, served["field-aware p >= .8"], served["field-aware p >= .5"])
+    print("\nnearest call of every query, served or not:")
+    error = calibration_error(near[True] + near[False])
+    print("\nof them made in the query's state (in another, p is no more than a bound):")
+    error_same = calibration_error(near[True])
+    print("\nfuzzy answers at p >= .5:")
+    error_served = calibration_error(served["field-aware p >= .5"])
+    at80 = served["field-aware p >= .8"]
+    reads = [row for row in at80 if row.kind == "read"]
     return {
-        "right_at_p80": round(sum(right for _, right, _ in whole) / len(whole), 4) if whole else None,
-        "fidelity_at_p80": round(sum(near for _, _, near in whole) / len(whole), 4) if whole else None,
-        "ece": round(calibration_error(curve), 4),
+        "right_at_p80": _right(at80),
+        "fidelity_at_p80": round(sum(row.fidelity for row in at80) / len(at80), 4) if at80 else None,
+        "served_at_p80": len(at80),
+        "reads_at_p80": len(reads),
+        "right_reads_at_p80": _right(reads),
+        "ece": round(error, 4),
+        "ece_same_state": round(error_same, 4),
+        "ece_served": round(error_served, 4),
     }
 
 
-def calibration_error(curve: Sequence[tuple[float, float]], bins: int = 10) -> float:
+def _row(case: Case, p: float, result: str) -> Row:
+    from cachebuild.fidelity import fidelity
+
+    near = fidelity(case.recorded, result, case.chance)
+    return Row(case.tool, case.kind, p, result == case.recorded, near)
+
+
+def _print_rules(asked: Mapping[tuple[str, str], int], served: Mapping[str, Sequence[Row]]) -> None:
+    """All rules, for all tools and for read tools alone."""
+    for label, kinds in ("all tools", ("read", "pure", "terminal")), ("read tools", ("read",)):
+        total = sum(count for (_, kind), count in asked.items() if kind in kinds)
+        print(f"\n{total:,} calls without an equal one, {label} | served | % | exactly right % | mean fidelity")
+        print("---|---|---|---|---")
+        for rule, rows in served.items():
+            found = [row for row in rows if row.kind in kinds]
+            print(f"{rule} | {len(found)} | {100 * len(found) / max(total, 1):.1f} | {_shares(found)}")
+
+
+def _print_tools(asked: Mapping[tuple[str, str], int], at80: Sequence[Row], at50: Sequence[Row]) -> None:
+    print("\ntool | kind | asked | served at p >= .8 | right % | fidelity | served at p >= .5 | right % | fidelity")
+    print("---|---|---|---|---|---|---|---|---")
+    for (tool, kind), count in sorted(asked.items()):
+        parts = [[row for row in rows if row.tool == tool] for rows in (at80, at50)]
+        print(f"{tool} | {kind} | {count} | " + " | ".join(f"{len(part)} | {_shares(part)}" for part in parts))
+
+
+def _right(rows: Sequence[Row]) -> float | None:
+    return round(sum(row.right for row in rows) / len(rows), 4) if rows else None
+
+
+def _shares(rows: Sequence[Row]) -> str:
+    """Exactly right in %, mean fidelity."""
+    if not rows:
+        return "- | -"
+    right, near = sum(row.right for row in rows) / len(rows), sum(row.fidelity for row in rows) / len(rows)
+    return f"{100 * right:.1f} | {near:.2f}"
+
+
+def calibration_error(rows: Sequence[Row], bins: int = 10) -> float:
     """Mean distance of mean p and mean fidelity in bins of p, weighted by calls (Naeini et al., AAAI 2015)."""
-    groups: dict[int, list[tuple[float, float]]] = {}
-    for p, near in curve:
-        groups.setdefault(min(int(p * bins), bins - 1), []).append((p, near))
+    groups: dict[int, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(min(int(row.p * bins), bins - 1), []).append(row)
     print("\np | calls | mean p | mean fidelity\n---|---|---|---")
     error = 0.0
-    for at, pairs in sorted(groups.items()):
-        p, near = (sum(each) / len(pairs) for each in zip(*pairs, strict=True))
-        print(f"from {at / bins} | {len(pairs)} | {p:.3f} | {near:.3f}")
-        error += abs(p - near) * len(pairs)
-    return error / max(len(curve), 1)
-
-
-def _percent(found: Sequence[tuple[float, bool, float]]) -> str:
-    return f"{100 * sum(right for _, right, _ in found) / len(found):.1f}" if found else "-"
-
-
-def _mean(found: Sequence[tuple[float, bool, float]]) -> str:
-    return f"{sum(near for _, _, near in found) / len(found):.2f}" if found else "-"
+    for at, found in sorted(groups.items()):
+        p, near = sum(row.p for row in found) / len(found), sum(row.fidelity for row in found) / len(found)
+        print(f"from {at / bins} | {len(found)} | {p:.3f} | {near:.3f}")
+        error += abs(p - near) * len(found)
+    return error / max(len(rows), 1)
 
 
 def main() -> int:
@@ -443,6 +303,7 @@ def main() -> int:
         "fuzzy_p99_ms_100k": round(small["p99_ms"], 3),
         "fuzzy_p99_ms_1m": round(large["p99_ms"], 3) if large else None,
         "fuzzy_recall": round(min(small["recall"], large["recall"] if large else 1.0), 4),
+        "fuzzy_private_mb": round(max(small["private_mb"], large["private_mb"] if large else 0.0), 1),
     }
     figures |= quality()
     print(json.dumps(figures))

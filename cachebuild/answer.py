@@ -55,10 +55,16 @@ class Answer(NamedTuple):
     origin: Origin = "cache"
 
 
-def unavailable(tool: str, reason: str) -> Answer:
-    """The typed answer where nothing recorded may be served."""
-    error = {"type": UNAVAILABLE, "tool": tool, "message": f"No recorded result can be served: {reason}."}
-    return Answer(json.dumps({"error": error}), "unavailable", 0.0, reason, failed=True)
+def unavailable(tool: str, told: str, reason: str | None = None) -> Answer:
+    """The typed answer where nothing recorded may be served.
+
+    Args:
+        tool: its name.
+        told: why, as the agent reads it: nothing that was recorded of other calls.
+        reason: why, as a person reads it; the same unless given.
+    """
+    error = {"type": UNAVAILABLE, "tool": tool, "message": f"No recorded result can be served: {told}."}
+    return Answer(json.dumps({"error": error}), "unavailable", 0.0, told if reason is None else reason, failed=True)
 
 
 def is_unavailable(text: str | None) -> bool:

@@ -32,7 +32,8 @@ MAX_PAIRS = 10_000
 
 _DIGITS = 6
 """Sums are rounded to this, so that they come back from the table as they were."""
-_DIGITS_ONLY = re.compile(r"[\W\d_]*\d[\W\d_]*")
+_DIGIT = re.compile(r"\d")
+_WORD = re.compile(r"[^\W_]+")
 
 
 @dataclass(frozen=True)
@@ -138,14 +139,24 @@ def field_type(name: str, values: Iterable[Any], id_fields: tuple[str, ...] = ()
 
 
 def _value_kind(value: Any) -> str:
-    """Texts of digits and punctuation (dates, sums, prices) are numbers: one digit makes another value."""
+    """Texts with digits in half of their words (dates, prices, "3667 GZ", "HAT001") are numbers.
+
+    One digit or another order makes another value.
+    """
     if isinstance(value, bool) or value is None:
         return "flag"
     if isinstance(value, (int, float)):
         return "number"
     if isinstance(value, str):
-        return "number" if _DIGITS_ONLY.fullmatch(value) else "text"
+        return "number" if _is_code(value) else "text"
     return "structure"
+
+
+def _is_code(text: str) -> bool:
+    if not _DIGIT.search(text):
+        return False
+    found = _WORD.findall(text)
+    return 2 * sum(1 for word in found if _DIGIT.search(word)) >= len(found)
 
 
 def calibrate(

@@ -73,6 +73,11 @@ class EntryIndex:
             self._take(open_index(self._folder))
             return self._get(high, low)
 
+    @property
+    def home(self) -> tuple[Path, str]:
+        """(the cache folder, hash of the manifest that the index was made from; empty if it was made from none)."""
+        return self._folder.path if self._folder else self._file.path.parent, self._file.info.get("manifest", "")
+
     def outcomes(self, key: str, exclude: str | None = None) -> tuple[Outcome, ...]:
         """The recorded results of a key, commonest first; those of trajectory `exclude` are not seen."""
         high, low = _HALVES(bytes.fromhex(key))
@@ -96,6 +101,10 @@ class EntryIndex:
         self._listed.move_to_end(key)
         return self._listed[key]
 
+    def keys(self, place: Place, tool: str) -> bytes:
+        """The keys of the same, packed."""
+        return self._found(*halves(calls_key(place, tool))) or b""
+
     def trajectories(self, task_group: str) -> frozenset[str]:
         """The trajectories of a task group that the cache holds calls of."""
         packed = self._found(*halves(group_key(task_group)))
@@ -103,9 +112,14 @@ class EntryIndex:
 
     def _calls(self, key: str) -> list[Candidate]:
         packed = self._found(*halves(key))
-        return [] if packed is None else [self._call(*listed) for listed in unpack_keys(packed)]
+        return [] if packed is None else [self.call(*listed) for listed in unpack_keys(packed)]
 
-    def _call(self, high: int, low: int) -> Candidate:
+    def call(self, high: int, low: int) -> Candidate:
+        """A distinct call, by the halves of its key.
+
+        Raises:
+            FolderError: if the index has none of this key.
+        """
         packed = self._found(high, low)
         if packed is None:
             raise FolderError(f"{self._file.path} lists a call that it does not hold; remove it, it is built again")

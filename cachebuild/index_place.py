@@ -174,9 +174,14 @@ def _lock(path: Path) -> BinaryIO:
 
 def publish(handle: BinaryIO, path: Path) -> None:
     """Give the finished file its name, and remove the indexes of manifests that are gone."""
+    give_name(handle, path)
+    for other in path.parent.iterdir():
+        if is_index(other.name) and not other.name.startswith((".", path.stem)):
+            other.unlink(missing_ok=True)
+
+
+def give_name(handle: BinaryIO, path: Path) -> None:
+    """Give the finished file its name."""
     os.fsync(handle.fileno())
     partial_name(path).replace(path)
     fsync_dir(path.parent)
-    for other in path.parent.iterdir():
-        if other.name != path.name and is_index(other.name) and not other.name.startswith("."):
-            other.unlink(missing_ok=True)

@@ -24,8 +24,12 @@ if TYPE_CHECKING:
     from cachebuild.index import Candidate, EntryIndex
 
 _HIT = {tier: f"{tier} hit" for tier in TIERS}
-FEW, MANY = 64, 1_024
+_NONE = "no equal call was recorded in this state"
+FEW, MANY = 32, 1_024
 """Recorded calls that are taken as near: a few, and many where a few all stand at the bar."""
+TIED = 16
+"""Of those that p and closeness do not tell apart, so many are read to find the likest text."""
+_SLACK = 1e-9
 
 
 @dataclass(frozen=True)
@@ -38,8 +42,8 @@ class LookupSettings:
             whether a related write happened, marked so; else unavailable.
         unknown_state_p: highest p of an answer that depends on a write of which nobody knows whether it happened, or
             that was recorded in another state.
-        max_candidates: up to so many recorded calls of one tool are all compared; among more, only those that can
-            reach `fuzzy_at`, and for best effort some that share values or rare words with the call.
+        max_candidates: for best effort, up to so many recorded calls of one tool are all compared; among more, some
+            that share values or rare words with the call. A fuzzy answer is the best of all, however many.
         volatile: of the outcomes recorded for a volatile tool: "drawn" by the session's seed as for any other tool;
             "session", where the first answer to a call stands for the whole session, whatever is written meanwhile; or
             always the "commonest", whatever the seed.
@@ -145,10 +149,11 @@ class Lookup:
             return unavailable(query.tool, self._refusal(query))
         found = self._equal(query) or self._similar(query)
         if found.tier == "best_effort" and not self.settings.best_effort:
-            return unavailable(query.tool, found.reason)
+            return unavailable(query.tool, _NONE, found.reason)
         lowest = facts.lowest_p
         if found.p < lowest and found.tier != "unavailable":
-            return unavailable(query.tool, f"{found.reason}; p {found.p:.2f} is below {lowest}, the tool's lowest")
+            reason = f"{found.reason}; p {found.p:.2f} is below {lowest}, the tool's lowest"
+            return unavailable(query.tool, "what was recorded is not sure enough", reason)
         return found
 
     def _refusal(self, query: Query) -> str:
@@ -214,33 +219,35 @@ class Lookup:
         row = search.row(query.arguments.values or {}, query.dependence.digest)
         found = search.serving(row, FEW)
         found = found if len(found) < FEW else search.serving(row, MANY)
-        for match in self._matched(query, search, found):
-            outcomes = self._successes(match, query)
-            if outcomes and match.same_state and not match.hard:
+        for call, p in self._likest(query, search, found):
+            outcomes = self._successes(call, query)
+            if not outcomes or p * share(outcomes[0], outcomes, facts.agreement) < settings.fuzzy_at - _SLACK:
+                continue  # whatever is picked: the commonest has the highest share
+            match = self._match(query, call)
+            if match.same_state and not match.hard:
                 fuzzy = self._unlike(query, "fuzzy", match, outcomes)
                 if fuzzy.p >= settings.fuzzy_at:
                     return fuzzy
         for match in self._matched(query, search, search.nearest(row, FEW)):
-            outcomes = self._successes(match, query)
+            outcomes = self._successes(match.candidate, query)
             if not outcomes:
                 continue
             if settings.best_effort and "best_effort" in facts.policy:
                 return self._unlike(query, "best_effort", match, outcomes)
-            because = f"no equal call was recorded in this state; the nearest: {describe(match)}"
-            return unavailable(query.tool, because)
+            return unavailable(query.tool, _NONE, f"{_NONE}; the nearest: {describe(match)}")
         because = f"no equal call of {query.tool} was recorded in this state, and no other that succeeded"
         return unavailable(query.tool, because)
 
     def _unlike(self, query: Query, tier: Tier, match: Match, outcomes: tuple[Outcome, ...]) -> Answer:
         call = match.candidate
-        because = f"{tier}, the nearest recorded call: {describe(match)}"
+        because = f"the nearest recorded call: {describe(match)}"
         recorded = self.index.outcomes(call.key, query.exclude_trajectory)
         succeeded = sum(outcome.count for outcome in outcomes) / sum(outcome.count for outcome in recorded)
         return self._served(query, tier, call.key, call.arguments, outcomes, match.p * succeeded, because)
 
-    def _successes(self, match: Match, query: Query) -> tuple[Outcome, ...]:
+    def _successes(self, call: Candidate, query: Query) -> tuple[Outcome, ...]:
         """Only what succeeded may answer another call: a recorded error speaks of its own arguments."""
-        outcomes = self.index.outcomes(match.candidate.key, query.exclude_trajectory)
+        outcomes = self.index.outcomes(call.key, query.exclude_trajectory)
         return tuple(outcome for outcome in outcomes if outcome.success)
 
     def matches(self, query: Query) -> list[Match]:
@@ -254,35 +261,35 @@ class Lookup:
         return self._matched(query, search, search.nearest(row, FEW))
 
     def _search(self, query: Query) -> CandidateSearch:
-        """The tool's recorded calls at the query's place; read at the first query."""
-        from cachebuild.candidates import CandidateSearch
+        """The tool's recorded calls at the query's place; opened at the first query."""
+        from cachebuild.candidate_store import open_search
 
         at = (self.place(query), query.tool)
         if at not in self._searches:
-            settings = self.settings
-            self._searches[at] = CandidateSearch(
-                self.index.distinct(*at),
-                self.facts(query).calibration,
-                settings.fuzzy_at,
-                settings.unknown_state_p,
-                settings.max_candidates,
-            )
+            self._searches[at] = open_search(self.index, *at, self.facts(query).calibration, self.settings)
         return self._searches[at]
 
     def _matched(self, query: Query, search: CandidateSearch, found: list[Found]) -> Iterator[Match]:
-        """The calls that were found, beside the query; those that nothing tells from the first by likeness."""
-        from rapidfuzz import fuzz
+        """The calls that were found, beside the query, in the order of `_likest`."""
+        return (self._match(query, call) for call, _ in self._likest(query, search, found))
 
-        asked, settings = query.arguments.canonical, self.settings
-        tied = sum(1 for _ in takewhile(lambda each: each[1:] == found[0][1:], found))
-        calls = [search.calls[position] for position, _, _ in found[:tied]]
-        calls.sort(key=lambda call: -fuzz.ratio(asked, call.arguments))
-        rest = (search.calls[position] for position, _, _ in found[tied:])
-        for call in chain(calls, rest):
-            differences = tuple(self.facts(query).calibration.differences(query.arguments.values or {}, call.values()))
-            same_state = call.state_digest == query.dependence.digest
-            p = product(differences) if same_state else min(product(differences), settings.unknown_state_p)
-            yield Match(call, differences, p, same_state)
+    def _likest(self, query: Query, search: CandidateSearch, found: list[Found]) -> Iterator[tuple[Candidate, float]]:
+        """The calls that were found, with their p; those that nothing tells from the first by likeness."""
+        tied = sum(1 for _ in takewhile(lambda each: each[1:] == found[0][1:], found[:TIED]))
+        calls = [(search.calls[position], p) for position, p, _ in found[:tied]]
+        if tied > 1:
+            from rapidfuzz import fuzz
+
+            asked = query.arguments.canonical
+            calls.sort(key=lambda each: -fuzz.ratio(asked, each[0].arguments))
+        return chain(calls, ((search.calls[position], p) for position, p, _ in found[tied:]))
+
+    def _match(self, query: Query, call: Candidate) -> Match:
+        """A recorded call beside the query."""
+        differences = tuple(self.facts(query).calibration.differences(query.arguments.values or {}, call.values()))
+        same_state = call.state_digest == query.dependence.digest
+        p = product(differences) if same_state else min(product(differences), self.settings.unknown_state_p)
+        return Match(call, differences, p, same_state)
 
 
 def pick(outcomes: tuple[Outcome, ...], seed: int, key: str) -> Outcome:

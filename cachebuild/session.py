@@ -110,7 +110,8 @@ class Session:
         query = self._query(tool, read_arguments(arguments))
         matches = self._lookup.matches(query)[:nearest] if query.arguments.values is not None else []
         answer, facts = self._looked(query), self._lookup.facts(query)
-        return Explanation(answer, query.arguments.canonical, query.dependence.state, tuple(matches), facts)
+        shown = (answer, query.arguments.canonical, query.dependence.state, tuple(matches), facts)
+        return Explanation(*shown, self._lookup.settings.fuzzy_at)
 
     @property
     def state_unknown(self) -> bool:

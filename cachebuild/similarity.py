@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from math import fsum, log1p
 
 MOST_STEMS = 10_000
 """Stems of a field whose frequency is kept, the commonest first; all others count as seen once."""
+MOST_ALIKE = 0.95
+"""Similarity of the same stems in another order, at most: "Rome to Paris" is not "Paris to Rome"."""
 _SHORTEST = 4
 """Shorter words are left as they are."""
 
 _TOKEN = re.compile(r"\w+")
+_DIGIT = re.compile(r"\d")
 
 
 @dataclass(frozen=True)
@@ -58,27 +61,38 @@ EVEN = StemWeights()
 
 
 def text_similarity(one: str, two: str, weights: StemWeights = EVEN) -> float:
-    """Weighted Jaccard similarity of two texts' stems, 0 to 1.
+    """Weighted Jaccard similarity of two texts' stems, 0 to 1; 1 only for the same stems in the same order.
 
-    0 if the stems that hold digits are not the same (another number is another thing), or if either text has no word.
+    0 if their numbers are not the same (another number is another thing), or if either text has no word.
     """
-    first, second = stems(one), stems(two)
+    first, second = words(one), words(two)
     if not first or not second or numbers(first) != numbers(second):
         return 0.0
     if first == second:
         return 1.0
-    return weights.total(first & second) / weights.total(first | second)
+    alike, differ = stems(one) & stems(two), stems(one) ^ stems(two)
+    common = weights.total(alike)
+    return min(common / (common + weights.total(differ)), MOST_ALIKE)
 
 
 @lru_cache(maxsize=4_096)
+def words(text: str) -> tuple[str, ...]:
+    """The stems of a text's words, case folded, in their order."""
+    return tuple(map(stem, _TOKEN.findall(text.casefold())))
+
+
 def stems(text: str) -> frozenset[str]:
-    """The stems of a text's words, case folded."""
-    return frozenset(map(stem, _TOKEN.findall(text.casefold())))
+    """The different stems of a text."""
+    return frozenset(words(text))
 
 
-def numbers(found: Iterable[str]) -> frozenset[str]:
-    """The stems that hold a digit."""
-    return frozenset(stem for stem in found if any(character.isdigit() for character in stem))
+def numbers(found: Sequence[str]) -> tuple[str, ...]:
+    """The words that hold a digit, each with the word behind it, in their order.
+
+    So "3667 GZ" is not "GZ 3667", and "2 adults, 1 child" not "2 children, 1 adult".
+    """
+    followed = zip(found, (*found[1:], ""), strict=True)
+    return tuple(part for word, after in followed if _DIGIT.search(word) for part in (word, after))
 
 
 def stem(word: str) -> str:

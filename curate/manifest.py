@@ -16,7 +16,8 @@ from curate.errors import FolderError
 from curate.schema import FORMAT_VERSION
 
 MANIFEST = "manifest.json"
-_INDEX = re.compile(r"index-[0-9a-f]{32}\.mmap|\.index-[0-9a-f]{32}\.mmap\.(partial|spill)")
+_NAME = r"index-[0-9a-f]{32}(-[0-9a-f]{32})?\.mmap"
+_INDEX = re.compile(rf"{_NAME}|\.{_NAME}\.(partial|spill)")
 
 
 @dataclass(frozen=True)
@@ -131,8 +132,13 @@ def index_name(manifest_sha256: str) -> str:
     return f"index-{manifest_sha256[:32]}.mmap"
 
 
+def search_name(manifest_sha256: str, digest: str) -> str:
+    """The name of what is made from that index for one search; as disposable, and gone with it."""
+    return index_name(manifest_sha256).replace(".mmap", f"-{digest[:32]}.mmap")
+
+
 def is_index(name: str) -> bool:
-    """Whether a file or folder of this name is such an index, or one that is being written."""
+    """Whether a file or folder of this name is such an index, or made from one, or one that is being written."""
     return _INDEX.fullmatch(name) is not None
 
 

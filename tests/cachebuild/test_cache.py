@@ -224,6 +224,18 @@ def test_explain_says_which_field_cost_what_and_changes_nothing(orders):
     assert "no JSON object" in str(session.explain("get_order", "{broken"))
 
 
+def test_explain_says_what_was_counted_and_why_nothing_is_fuzzy(make, compiled):
+    words = "red blue green warm cheap old new fine big small".split()
+    turns = [[("find", {"query": f"{word} hat", "page": 1}, f"{word} hat")] for word in words]
+    session = compiled([make("one", *turns)]).session("shop")
+    text = str(session.explain("find", {"query": "red cap " + "x" * 1_000, "page": 1}))
+    assert "not fuzzy: the nearest call has p 0.0" in text and "at similarity 0." in text
+    assert "from 45 pairs of calls that differ in it alone, 0 with equal results" in text
+    assert max(map(len, text.splitlines())) < 500
+    assert "not fuzzy: another number is another thing" in str(session.explain("find", {"query": "red hat", "page": 2}))
+    assert "no successful call had this field" in str(session.explain("find", {"query": "red hat", "page": 1, "x": 0}))
+
+
 def test_many_recorded_calls_are_narrowed_to_the_likest(make, compiled):
     turns = [[("find_shop", {"query": f"shop {n} street"}, f"r{n}")] for n in range(40)]
     cache = compiled([make("one", *turns)], settings=LookupSettings(max_candidates=5))

@@ -61,6 +61,30 @@ def test_the_call_of_highest_p_is_found(calls, queries, bar):
             assert p == pytest.approx(product(calibration.differences(asked, candidates[position].values())), abs=1e-9)
 
 
+CURVE = st.lists(st.sampled_from([0.0, 0.2, 0.5, 0.8, 0.9, 0.97, 1.0]), min_size=11, max_size=11).map(sorted)
+
+
+@given(
+    st.lists(CALL, min_size=1, max_size=40),
+    st.lists(CALL, min_size=1, max_size=4),
+    st.fixed_dictionaries({name: CURVE for name in ("query", "note", "more", "deep", "page", "shop_id")}),
+    st.sampled_from([0.2, 0.8, 0.9, 1.0]),
+)
+def test_the_call_of_highest_p_is_found_whatever_the_curves(calls, queries, curves, bar):
+    _, candidates, calibration = made(calls)
+    known = {name: tuple(curves[name]) for name in calibration.fields}
+    calibration.__dict__["curves"] = {  # only texts have a p between nothing and all alike
+        name: curve if calibration.fields[name].type == "text" else curve[:1] * 11 for name, curve in known.items()
+    }
+    search = CandidateSearch(candidates, calibration, bar, 0.5, 0)
+    for asked in queries:
+        best = by_brute_force(candidates, calibration, asked, "sFalse")
+        found = search.serving(search.row(asked, "sFalse"), 64)
+        assert bool(found) == (best >= bar) or abs(best - bar) < 1e-6
+        if found:
+            assert found[0][1] == pytest.approx(best, abs=1e-9)
+
+
 def test_the_best_of_many_is_the_best_of_all():
     drawn = random.Random(3)
     words = [f"w{chr(97 + n % 26)}{chr(97 + n // 26)}" for n in range(200)]
