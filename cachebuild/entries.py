@@ -78,12 +78,21 @@ class Worlds:
 
 @dataclass(frozen=True, slots=True)
 class RecordedCall:
-    """One answered call of a trajectory as a session would have met it."""
+    """One answered call of a trajectory as a session would have met it.
+
+    Attributes:
+        pair: the call and where its result stands.
+        arguments: as they were read.
+        result: the message.
+        dependence: what the call depends on as far as a session knows before it has the result.
+        behind: the same with the writes that the result lists.
+    """
 
     pair: PairedCall
     arguments: CallArguments
     result: Message
     dependence: Dependence
+    behind: Dependence
 
 
 def recorded_calls(row: Trajectory, state: SessionState, left_out: Counter[str]) -> Iterator[RecordedCall]:
@@ -95,6 +104,7 @@ def recorded_calls(row: Trajectory, state: SessionState, left_out: Counter[str])
             arguments = read_arguments(pair.call["arguments"])
             result = None if pair.result_index is None else messages[pair.result_index]
             dependence = state.dependence(pair.call["name"], arguments)
+            behind = dependence if result is None else dependence.given(result["content"] or "")
             reason = None
             if result is None:
                 reason = "unanswered"
@@ -104,12 +114,12 @@ def recorded_calls(row: Trajectory, state: SessionState, left_out: Counter[str])
                 reason = "null_result"
             elif (pair.message_index, pair.call_index) in from_cache or is_unavailable(result["content"]):
                 reason = "answered_by_a_cache"
-            elif dependence.doubtful:
+            elif behind.doubtful:
                 reason = "after_a_write_of_unknown_outcome"
             if reason is not None or result is None:
                 left_out[reason or ""] += 1
             else:
-                yield RecordedCall(pair, arguments, result, dependence)
+                yield RecordedCall(pair, arguments, result, dependence, behind)
 
 
 def entries(row: Trajectory, worlds: Worlds, left_out: Counter[str]) -> Iterator[dict[str, Any]]:
@@ -119,7 +129,7 @@ def entries(row: Trajectory, worlds: Worlds, left_out: Counter[str]) -> Iterator
     for call in recorded_calls(row, worlds.state(env_id), left_out):
         tool, result = call.pair.call["name"], call.result["content"] or ""
         normalised = normalised_arguments(call.arguments.values or {})
-        digest = call.dependence.digest
+        digest = call.behind.digest
         yield {
             "trajectory_id": row["trajectory_id"],
             "content_hash": row["content_hash"],
@@ -140,7 +150,7 @@ def entries(row: Trajectory, worlds: Worlds, left_out: Counter[str]) -> Iterator
             "args_status": call.arguments.status,
             "canonical_arguments": call.arguments.canonical,
             "normalised_arguments": normalised,
-            "state": call.dependence.state,
+            "state": call.behind.state,
             "state_digest": digest,
             "key": exact_key(place, tool, call.arguments.canonical, digest),
             "normalised_key": normalised_key(place, tool, normalised, digest),

@@ -8,7 +8,7 @@ from typing import Any
 
 from curate.canonical import ArgsStatus, canonical_json, compact_json, hash128, parse_arguments
 
-KEY_VERSION = "2"
+KEY_VERSION = "3"
 """Changes when equal calls could get other keys: a cache of another version has to be compiled again."""
 
 

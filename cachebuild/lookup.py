@@ -7,7 +7,7 @@ state that is not known, an equal call is best effort too.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, takewhile
 from typing import TYPE_CHECKING, Literal
 
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 FEW, MANY = 64, 1_024
 """Recorded calls that are taken as near: a few, and many where a few all stand at the bar."""
+
+_STATE_UNKNOWN = "state_unknown: a related write may or may not have happened"
+_LISTS_WRITTEN = "recorded in another state: the result lists what was written since"
 
 
 @dataclass(frozen=True)
@@ -162,11 +165,30 @@ class Lookup:
         return None
 
     def _equal(self, query: Query) -> Answer | None:
-        """The exact or the normalised hit."""
+        """The exact or the normalised hit.
+
+        What a read depends on is known in full only when there is a result: one that lists what was written since
+        sends on to the call's record behind these writes.
+        """
+        found = self._recorded(query, query.dependence)
+        if found is None:
+            everything = query.dependence.everything()
+            found = None if everything is query.dependence else self._recorded(query, everything)
+            if found is not None and query.dependence.given(found.result).digest != everything.digest:
+                return None
+            return found
+        given = query.dependence.given(found.result)
+        if given.digest == query.dependence.digest:
+            return found
+        return self._recorded(query, given) or found
+
+    def _recorded(self, query: Query, dependence: Dependence) -> Answer | None:
+        """The answer of an equal call that was recorded in that state."""
         facts, place, exclude = self.facts(query), self.place(query), query.exclude_trajectory
-        digest, values = query.dependence.digest, query.arguments.values or {}
+        digest, values = dependence.digest, query.arguments.values or {}
         key = exact_key(place, query.tool, query.arguments.canonical, digest)
         outcomes = self.index.outcomes(key, exclude) if "exact" in facts.policy else ()
+        query = query if dependence is query.dependence else replace(query, dependence=dependence)
         if outcomes:
             return self._served(query, "exact", key, query.arguments.canonical, outcomes, 1.0)
         if "normalised" not in facts.policy:
@@ -200,9 +222,10 @@ class Lookup:
             reason += f"; {picked.count} of {total} records have this result"
         if facts.volatile:
             reason += "; the tool is volatile" + (", the commonest is served" if commonest else "")
-        if query.dependence.doubtful:
+        given = query.dependence.given(picked.result)
+        if given.doubtful or given.digest != query.dependence.digest:
             tier, p = "best_effort", min(p, self.settings.unknown_state_p)
-            reason += "; state_unknown: a related write may or may not have happened"
+            reason += f"; {_STATE_UNKNOWN if given.doubtful else _LISTS_WRITTEN}"
         return Answer(
             result=picked.result,
             tier=tier,
