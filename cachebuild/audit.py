@@ -235,7 +235,7 @@ def _asked(auditor: Auditor, row: Trajectory, call: RecordedCall, kind: str, own
         "variant": None,
         "own_in_cache": own,
         "own_found": whole is not None
-        and whole.tier == "exact"
+        and whole.matched_arguments == call.arguments.canonical
         and any(outcome.result == recorded for outcome in whole.outcomes),
         **auditor.judge(asked, lookup.answer(asked), recorded, kind, behind=behind, volatile=volatile),
     }

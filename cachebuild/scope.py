@@ -116,10 +116,10 @@ def measure_tools(entries: pl.LazyFrame) -> dict[tuple[str, str], dict[str, Any]
 
     Two failures of one key agree in `within` and `across`, which decide scope and volatility: how a failure is worded
     (one recorder writes `Error: ...`, another `# var_7 = "Error: ..."`) says nothing about the world. The agreements
-    that p rests on (`same_within`, `same`, `normalised`) compare texts.
+    that p rests on (`same_within`, `same`) compare texts.
 
     Args:
-        entries: columns env_id, tool, task_id, key, normalised_key, result_hash, success.
+        entries: columns env_id, tool, task_id, key, result_hash, success.
 
     Returns:
         (env, tool) -> calls, keys, task_keys, repeated_keys, success_share, and the `Agreement`s named above.
@@ -141,7 +141,6 @@ def measure_tools(entries: pl.LazyFrame) -> dict[tuple[str, str], dict[str, Any]
         "across": _agreement(by_verdict, "across_share"),
         "same_within": _agreement(by_text.explode("task_shares"), "task_shares"),
         "same": _agreement(by_text, "share"),
-        "normalised": _agreement(_normalised_pairs(entries).collect(), "share"),
     }
     repeated = by_text.group_by(_TOOL).agg(repeated_keys=(pl.col("count") > 1).sum())
     for row in repeated.to_dicts():
@@ -182,18 +181,6 @@ def _pairs_by_key(entries: pl.LazyFrame) -> pl.LazyFrame:
         )
         .sort(key)
     )
-
-
-def _normalised_pairs(entries: pl.LazyFrame) -> pl.LazyFrame:
-    """One row a normalised key that stands for several exact keys: do their commonest results agree?"""
-    import polars as pl
-
-    n = pl.col("n").cast(pl.Int64)
-    modal = entries.group_by([*_TOOL, "normalised_key", "key"]).agg(result=pl.col("result_hash").mode().min())
-    by_result = modal.group_by([*_TOOL, "normalised_key", "result"]).agg(n=pl.len())
-    counted = by_result.group_by([*_TOOL, "normalised_key"]).agg(equal=(n * (n - 1)).sum(), count=n.sum())
-    pairs = pl.col("count") * (pl.col("count") - 1)
-    return counted.filter(pl.col("count") > 1).with_columns(share=pl.col("equal") / pairs).sort("normalised_key")
 
 
 def _agreement(groups: pl.DataFrame, column: str) -> Mapping[tuple[str, str], Agreement]:

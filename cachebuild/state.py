@@ -157,6 +157,17 @@ class Dependence:
         doubtful = self.doubtful or any(about & listed for about in elsewhere.doubts)
         return _dependence((*self._related, *writes), doubtful, replace(elsewhere, writes=left))
 
+    def without(self, tools: Set[str], ids: frozenset[str]) -> Dependence:
+        """The same without the writes of these tools whose arguments share none of the ids, a read's own."""
+        elsewhere = self._elsewhere
+        if elsewhere is None or not tools:
+            return self
+        related = tuple(each for each in self._related if not _tied(each[1], tools, ids, elsewhere.id_fields))
+        left = tuple(each for each in elsewhere.writes if each[1][0] not in tools)
+        if len(related) == len(self._related) and len(left) == len(elsewhere.writes):
+            return self
+        return _dependence(related, self.doubtful, replace(elsewhere, writes=left))
+
     def everything(self) -> Dependence:
         """The same as if the result listed what every write of the session was about."""
         if self._elsewhere is None or not self._elsewhere.writes:
@@ -171,6 +182,33 @@ def _dependence(related: _Writes, doubtful: bool, elsewhere: _Elsewhere | None) 
     related = tuple(sorted(related))
     state = compact_json([write for _, write in related])
     return Dependence(state, hash128(state), doubtful, related, elsewhere)
+
+
+def _tied(write: tuple[str, str], tools: Set[str], ids: frozenset[str], id_fields: tuple[str, ...]) -> bool:
+    """Whether a write of one of the tools has ids in its arguments, and none of these."""
+    if write[0] not in tools:
+        return False
+    try:
+        asked = id_values(parse_json(write[1]), id_fields)
+    except ValueError:  # arguments that could not be read count for every call
+        return False
+    return bool(asked) and not asked & ids
+
+
+def writers(state: str) -> list[str]:
+    """The tools of a recorded state, by name."""
+    return sorted({tool for tool, _ in _recorded_writes(state)})
+
+
+def _recorded_writes(state: str) -> list[tuple[str, str]]:
+    writes: Any = parse_json(state) if state else []
+    return [(tool, arguments) for tool, arguments in writes]
+
+
+def without_writes(state: str, tools: Set[str], ids: frozenset[str], id_fields: tuple[str, ...]) -> str:
+    """A recorded state without the writes that `Dependence.without` leaves out."""
+    left = [write for write in _recorded_writes(state) if not _tied(write, tools, ids, id_fields)]
+    return compact_json(left) if left else ""
 
 
 INDEPENDENT = Dependence()
@@ -248,15 +286,15 @@ class SessionState:
         doubtful = any(_about(about, ids, call) for about in self._doubts.values())
         return _dependence(writes, doubtful, self._elsewhere(related) if kind == "read" else None)
 
-    def _elsewhere(self, related: Set[int]) -> _Elsewhere | None:
-        """The writes that are not among the related ones, and all doubts."""
+    def _elsewhere(self, related: Set[int]) -> _Elsewhere:
+        """The writes that are not among the related ones, and all doubts; always there behind a write."""
         others = tuple(
             (position, self._writes[position], ids)
             for position, ids in enumerate(self._subjects)
             if position not in related
         )
         doubts = tuple(about.subject for about in self._doubts.values())
-        return _Elsewhere(others, doubts, self.rules.id_fields) if others or doubts else None
+        return _Elsewhere(others, doubts, self.rules.id_fields)
 
     def write(self, tool: str, arguments: CallArguments, result: str | None) -> None:
         """A write that succeeded; one whose arguments cannot be read counts for every later call."""
