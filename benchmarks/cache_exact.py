@@ -81,7 +81,7 @@ def opened(path: Path) -> EntryIndex:
 
 def session(index: EntryIndex) -> Session:
     """A session of a cache that holds the index."""
-    facts = ToolFacts("read", False, False, frozenset(("exact",)), 1.0, 1.0, ToolCalibration({}, CalibrationSettings()))
+    facts = ToolFacts("read", False, False, frozenset(("exact",)), 1.0, ToolCalibration({}, CalibrationSettings()))
     tools = {("shop", f"get_{number}"): facts for number in range(TOOLS)}
     kinds: Any = {f"get_{number}": "read" for number in range(TOOLS)}
     state = SessionState(kinds=kinds)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cachebuild.answer import Outcome
 from cachebuild.fidelity import fidelity
-from cachebuild.key import Place, exact_key
+from cachebuild.key import Place
 from cachebuild.lookup import Lookup, Query, pick
 from cachebuild.measures import SERVED
 
@@ -55,12 +55,8 @@ class Ablations:
 
     def exact(self, query: Query) -> str | None:
         """Our exact tier alone."""
-        if query.arguments.values is None:
-            return None
-        place, text, digest = self._lookup.place(query), query.arguments.canonical, query.dependence.digest
-        key = exact_key(place, query.tool, text, digest)
-        outcomes = self._lookup.index.outcomes(key, query.exclude_trajectory)
-        return pick(outcomes, query.seed, key).result if outcomes else None
+        answer = self._lookup.answer(query)
+        return answer.result if answer.tier == "exact" else None
 
     def ratio(self, query: Query) -> str | None:
         """The call whose argument text has the highest rapidfuzz ratio, at least 90; stateless."""

@@ -223,7 +223,7 @@ def _asked(auditor: Auditor, row: Trajectory, call: RecordedCall, kind: str, own
     recorded, lookup = call.result["content"] or "", auditor.cache.lookup
     asked = query(row["trajectory_id"])
     whole = lookup.answer(query(None)) if own else None
-    volatile, behind = lookup.facts(asked).volatile, bool(call.dependence.state)
+    volatile, behind = lookup.facts(asked).volatile, bool(call.behind.state)
     return {
         "trajectory_id": row["trajectory_id"],
         "message_index": call.pair.message_index,
@@ -235,7 +235,7 @@ def _asked(auditor: Auditor, row: Trajectory, call: RecordedCall, kind: str, own
         "variant": None,
         "own_in_cache": own,
         "own_found": whole is not None
-        and whole.tier == "exact"
+        and whole.matched_arguments == call.arguments.canonical
         and any(outcome.result == recorded for outcome in whole.outcomes),
         **auditor.judge(asked, lookup.answer(asked), recorded, kind, behind=behind, volatile=volatile),
     }

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cachebuild.bystanders import bystanders, read_seen
 from cachebuild.calibration import CalibrationSettings, FieldCounts, ToolCalibration, read_calibration
 from cachebuild.index import EntryIndex
 from cachebuild.key import KEY_VERSION
 from cachebuild.lookup import Lookup, LookupSettings, ToolFacts
 from cachebuild.misses import Misses
+from cachebuild.normalising import Normalising, of_env, read_ways
 from cachebuild.policies import EVERY_OTHER, Policies, names_of, policy_of, read_policies
 from cachebuild.recording import Recorder
 from cachebuild.session import Session
@@ -117,7 +119,9 @@ def _read_tools(
     counted = read_calibration(folder.rows("calibration"))
     tools: dict[tuple[str, str], ToolFacts] = {}
     kinds: dict[str, dict[str, ToolKind]] = {}
-    for row in folder.rows("tools"):
+    rows = list(folder.rows("tools"))
+    ways = {(row["env_id"], row["tool"]): read_ways(row["normalised"]) for row in rows}
+    for row in rows:
         place = (row["env_id"], row["tool"])
         fields: dict[str, FieldCounts] = counted.get(place, {})
         id_fields = rules.get(row["env_id"], DEFAULT_RULES).id_fields
@@ -129,8 +133,9 @@ def _read_tools(
             volatile=row["volatile"],
             policy=policy.allowed(row["kind"], frozenset(row["policy"])),
             agreement=row["agreement"],
-            normalised_agreement=row["normalised_agreement"],
             calibration=ToolCalibration(fields, settings, id_fields),
+            normalising=Normalising(ways[place], of_env(ways[each] for each in ways if each[0] == place[0]), id_fields),
+            bystanders=bystanders(read_seen(row["behind"])),
             lowest_p=policy.lowest_p,
         )
     return tools, kinds

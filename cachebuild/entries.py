@@ -106,12 +106,21 @@ Entry: TypeAlias = tuple[Any, ...]
 
 
 class RecordedCall(NamedTuple):
-    """One answered call of a trajectory as a session would have met it."""
+    """One answered call of a trajectory as a session would have met it.
+
+    Attributes:
+        pair: the call and where its result stands.
+        arguments: as they were read.
+        result: the message.
+        dependence: what the call depends on as far as a session knows before it has the result.
+        behind: the same with the writes that the result lists.
+    """
 
     pair: PairedCall
     arguments: CallArguments
     result: Message
     dependence: Dependence
+    behind: Dependence
 
 
 def recorded_calls(row: Trajectory, state: SessionState, left_out: Counter[str]) -> Iterator[RecordedCall]:
@@ -123,6 +132,7 @@ def recorded_calls(row: Trajectory, state: SessionState, left_out: Counter[str])
             arguments = read_arguments(pair.call["arguments"])
             result = None if pair.result_index is None else messages[pair.result_index]
             dependence = state.dependence(pair.call["name"], arguments)
+            behind = dependence if result is None else dependence.given(result["content"] or "")
             reason = None
             if result is None:
                 reason = "unanswered"
@@ -132,12 +142,12 @@ def recorded_calls(row: Trajectory, state: SessionState, left_out: Counter[str])
                 reason = "null_result"
             elif (pair.message_index, pair.call_index) in from_cache or is_unavailable(result["content"]):
                 reason = "answered_by_a_cache"
-            elif dependence.doubtful:
+            elif behind.doubtful:
                 reason = "after_a_write_of_unknown_outcome"
             if reason is not None or result is None:
                 left_out[reason or ""] += 1
             else:
-                yield RecordedCall(pair, arguments, result, dependence)
+                yield RecordedCall(pair, arguments, result, dependence, behind)
 
 
 def entries(row: Trajectory, worlds: Worlds, left_out: Counter[str]) -> Iterator[Entry]:
@@ -147,7 +157,7 @@ def entries(row: Trajectory, worlds: Worlds, left_out: Counter[str]) -> Iterator
     for call in recorded_calls(row, worlds.state(env_id), left_out):
         tool, result = call.pair.call["name"], call.result["content"] or ""
         normalised = normalised_arguments(call.arguments.values or {})
-        digest = call.dependence.digest
+        digest = call.behind.digest
         yield (
             row["trajectory_id"],
             row["content_hash"],
@@ -168,7 +178,7 @@ def entries(row: Trajectory, worlds: Worlds, left_out: Counter[str]) -> Iterator
             call.arguments.status,
             call.arguments.canonical,
             normalised,
-            call.dependence.state,
+            call.behind.state,
             digest,
             exact_key(place, tool, call.arguments.canonical, digest),
             normalised_key(place, tool, normalised, digest),

@@ -17,7 +17,7 @@ from curate.canonical import (
     parse_object,
 )
 
-KEY_VERSION = "2"
+KEY_VERSION = "3"
 """Changes when equal calls could get other keys: a cache of another version has to be compiled again."""
 
 

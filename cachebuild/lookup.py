@@ -7,15 +7,16 @@ state that is not known, an equal call is best effort too.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, takewhile
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from cachebuild.answer import TIERS, Answer, Outcome, Tier, unavailable
 from cachebuild.calibration import NEVER_FUZZY, CalibrationSettings, FieldDifference, ToolCalibration, product
 from cachebuild.key import CallArguments, Place, exact_key, normalised_arguments, normalised_key, repr_short
+from cachebuild.normalising import Normalising
 from cachebuild.policies import read_policies
-from cachebuild.state import Dependence
+from cachebuild.state import Dependence, id_values
 from curate.canonical import hash128
 from curate.errors import UsageError
 
@@ -31,13 +32,18 @@ TIED = 16
 """Of those that p and closeness do not tell apart, so many are read to find the likest text."""
 _SLACK = 1e-9
 
+_STATE_UNKNOWN = "state_unknown: a related write may or may not have happened"
+_LISTS_WRITTEN = "recorded in another state: the result lists what was written since"
+
 
 @dataclass(frozen=True)
 class LookupSettings:
     """What a session may serve.
 
     Attributes:
-        fuzzy_at: lowest p of a fuzzy answer.
+        fuzzy_at: lowest p of a fuzzy or normalised answer.
+        exact_at: lowest p of an exact answer, where the tool is not volatile: below it stand calls that were recorded
+            with several results in one state, and these are best effort.
         best_effort: serve the nearest recorded result of an unlike call, and that of an equal one where nobody knows
             whether a related write happened, marked so; else unavailable.
         unknown_state_p: highest p of an answer that depends on a write of which nobody knows whether it happened, or
@@ -52,11 +58,16 @@ class LookupSettings:
     """
 
     fuzzy_at: float = 0.8
+    exact_at: float = 0.5
     best_effort: bool = True
     unknown_state_p: float = 0.5
     max_candidates: int = 2_000
     volatile: Literal["drawn", "session", "commonest"] = "drawn"
     policies: tuple[str, ...] = ()
+
+    def bar(self, tier: Tier) -> float:
+        """Lowest p of an equal call in the tier; below it the answer is best effort."""
+        return self.exact_at if tier == "exact" else self.fuzzy_at if tier == "normalised" else 0.0
 
     def check(self) -> None:
         """Refuse bounds that no p can have, and look-ups that compare nothing.
@@ -64,7 +75,7 @@ class LookupSettings:
         Raises:
             UsageError: naming the setting.
         """
-        for name in ("fuzzy_at", "unknown_state_p"):
+        for name in ("fuzzy_at", "exact_at", "unknown_state_p"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"--{name.replace('_', '-')} must be between 0 and 1, not {getattr(self, name)}")
         if self.max_candidates < 1:
@@ -81,12 +92,13 @@ class ToolFacts:
     volatile: bool
     policy: frozenset[str]
     agreement: float
-    normalised_agreement: float
     calibration: ToolCalibration
+    normalising: Normalising = field(default_factory=Normalising)
+    bystanders: Mapping[str, float] = field(default_factory=dict)
     lowest_p: float = 0.0
 
 
-NOTHING_KNOWN = ToolFacts("write", False, False, frozenset(), 0.0, 0.0, ToolCalibration({}, CalibrationSettings()))
+NOTHING_KNOWN = ToolFacts("write", False, False, frozenset(), 0.0, ToolCalibration({}, CalibrationSettings()))
 
 
 class Query(NamedTuple):
@@ -165,7 +177,45 @@ class Lookup:
         return f"results of {query.tool} hold within one task, and this session has no task_id"
 
     def _equal(self, query: Query) -> Answer | None:
-        """The exact or the normalised hit."""
+        """The exact or the normalised hit; else the record of the state without the bystanders among the writes."""
+        found = self._in_state(query)
+        if found is None or found.tier == "best_effort":
+            facts = self.facts(query)
+            ids = id_values(query.arguments.values, facts.normalising.id_fields)
+            before = query.dependence.without(facts.bystanders.keys(), ids)
+            if before is not query.dependence:
+                unmoved = self._in_state(query._replace(dependence=before))
+                if unmoved is not None and unmoved.tier != "best_effort":
+                    return self._unmoved(unmoved, facts)
+        return found
+
+    def _unmoved(self, found: Answer, facts: ToolFacts) -> Answer:
+        """The answer of a state without bystanders, as likely as they leave a read unchanged."""
+        p = min(found.p, min(facts.bystanders.values()))
+        reason = f"{found.reason}; writes that such reads were never seen to depend on were left out"
+        return found._replace(p=p, reason=reason)
+
+    def _in_state(self, query: Query) -> Answer | None:
+        """The hit of the query's state.
+
+        What a read depends on is known in full only when there is a result: one that lists what was written since
+        sends on to the call's record behind these writes.
+        """
+        found = self._recorded(query)
+        if found is None:
+            everything = query.dependence.everything()
+            if everything is query.dependence:
+                return None
+            found = self._recorded(query._replace(dependence=everything))
+            lists_all = found is not None and query.dependence.given(found.result).digest == everything.digest
+            return found if lists_all else None
+        given = query.dependence.given(found.result)
+        if given.digest == query.dependence.digest:
+            return found
+        return self._recorded(query._replace(dependence=given)) or found
+
+    def _recorded(self, query: Query) -> Answer | None:
+        """The answer of an equal call that was recorded in the query's state."""
         facts, place, exclude = self.facts(query), self.place(query), query.exclude_trajectory
         digest, policy, arguments = query.dependence.digest, facts.policy, query.arguments
         if "exact" in policy:
@@ -179,7 +229,7 @@ class Lookup:
         for call in self.index.normalised(key):
             outcomes = self.index.outcomes(call.key, exclude)
             if outcomes:
-                p = facts.normalised_agreement
+                p = facts.normalising.p(arguments.values or {}, call.values())
                 return self._served(query, "normalised", call.key, call.arguments, outcomes, p)
         return None
 
@@ -204,9 +254,14 @@ class Lookup:
             reason += f"; {picked.count} of {total} records have this result"
         if facts.volatile:
             reason += "; the tool is volatile" + (", the commonest is served" if commonest else "")
-        if query.dependence.doubtful:
+        given = query.dependence.given(picked.result)
+        if given.doubtful or given.digest != query.dependence.digest:
             tier, p = "best_effort", min(p, self.settings.unknown_state_p)
-            reason += "; state_unknown: a related write may or may not have happened"
+            reason += f"; {_STATE_UNKNOWN if given.doubtful else _LISTS_WRITTEN}"
+        elif p < self.settings.bar(tier) and not facts.volatile:
+            if tier == "normalised" and "best_effort" not in facts.policy:
+                return unavailable(query.tool, _NONE, f"{reason}, but its p {p:.2f} is below {self.settings.bar(tier)}")
+            tier = "best_effort"
         result, _, success, trajectory_id, message_index = picked
         return Answer(result, tier, p, reason, not success, arguments, trajectory_id, message_index, outcomes)
 

@@ -50,6 +50,13 @@ _WITHDRAWN_FIELDS: list[pa.Field[Any]] = [
 WITHDRAWN = pa.schema(_WITHDRAWN_FIELDS)
 """One recorded call that is out of service: its position in table `entries`, and why."""
 
+_WAY = pa.struct(
+    [pa.field("way", _STR, nullable=False)] + [pa.field(name, pa.int64(), nullable=False) for name in ("pairs", "same")]
+)
+_BEHIND = pa.struct(
+    [pa.field("tool", _STR, nullable=False)]
+    + [pa.field(name, pa.int64(), nullable=False) for name in ("reads", "unchanged")]
+)
 _TOOL_FIELDS: list[pa.Field[Any]] = [
     pa.field("env_id", _STR, nullable=False),
     pa.field("tool", _STR, nullable=False),
@@ -69,10 +76,16 @@ _TOOL_FIELDS: list[pa.Field[Any]] = [
     pa.field("across_keys", pa.int64(), nullable=False),
     pa.field("across_agreement", pa.float64()),
     pa.field("agreement", pa.float64(), nullable=False),
-    pa.field("normalised_agreement", pa.float64(), nullable=False),
+    pa.field("normalised", pa.list_(_WAY), nullable=False),
+    pa.field("behind", pa.list_(_BEHIND), nullable=False),
 ]
 TOOL = pa.schema(_TOOL_FIELDS)
-"""What was found about one tool of one env; shares are null where nothing could be compared."""
+"""What was found about one tool of one env; shares are null where nothing could be compared.
+
+`normalised`: by the way in which calls of equal normalised arguments differ, pairs and those with equal results.
+`behind`: by writing tool, equal reads without and behind a write that has none of their ids in its arguments, and
+those with equal results.
+"""
 
 _CURVE_POINT = pa.struct(
     [

@@ -114,10 +114,10 @@ def measure_tools(entries: pl.DataFrame) -> dict[int, dict[str, Any]]:
 
     Two failures of one key agree in `within` and `across`, which decide scope and volatility: how a failure is worded
     (one recorder writes `Error: ...`, another `# var_7 = "Error: ..."`) says nothing about the world. The agreements
-    that p rests on (`same_within`, `same`, `normalised`) compare texts.
+    that p rests on (`same_within`, `same`) compare texts.
 
     Args:
-        entries: columns place (of the tool), task, key, normalised_key, result (UInt64), success.
+        entries: columns place (of the tool), task, key, result (UInt64), success.
 
     Returns:
         place -> calls, keys, task_keys, repeated_keys, success_share, and the `Agreement`s named above.
@@ -139,7 +139,6 @@ def measure_tools(entries: pl.DataFrame) -> dict[int, dict[str, Any]]:
         "across": _agreement(_pairs_by_key(failed), "across_share"),
         "same_within": _agreement(_pairs_by_task(again)),
         "same": _agreement(_pairs_by_key(again)),
-        "normalised": _agreement(_normalised_pairs(entries)),
     }
     numbers = dict(repeated.group_by("place").len().rows())
     nothing = Agreement(0, None)
@@ -189,17 +188,6 @@ def _equal_pairs(entries: pl.DataFrame, by: list[str]) -> pl.DataFrame:
     by_result = entries.group_by(*by, "result").agg(n=pl.len())
     counted = by_result.group_by(by).agg(equal=(n * (n - 1)).sum(), count=n.sum())
     return counted.with_columns(pairs=pl.col("count") * (pl.col("count") - 1))
-
-
-def _normalised_pairs(entries: pl.DataFrame) -> pl.DataFrame:
-    """One row a normalised key that stands for several exact keys: do their commonest results agree?"""
-    import polars as pl
-
-    key = ["place", "normalised_key"]
-    several = entries.group_by(key).agg(keys=pl.col("key").n_unique()).filter(pl.col("keys") > 1).select(key)
-    modal = entries.join(several, on=key, how="semi").group_by(*key, "key").agg(result=pl.col("result").mode().min())
-    pairs = _equal_pairs(modal, key)
-    return pairs.with_columns(share=pl.col("equal") / pl.col("pairs")).sort("normalised_key")
 
 
 def _agreement(groups: pl.DataFrame, column: str = "share") -> Mapping[int, Agreement]:

@@ -2,17 +2,18 @@
 
 A call depends on the successful writes before its turn that share an id value with it; a write without any id counts
 for every call of the session. A write also touches what the episode had read before: the owner that the read of a
-written thing names (an order's customer), and an equal call whose result showed a written id. What is not known to have
-happened stands as a doubt, not as a write.
+written thing names (an order's customer), and an equal call whose result showed a written id. What only a read's result
+tells, that it lists a written thing, counts as soon as a result is there (`Dependence.given`). What is not known to
+have happened stands as a doubt, not as a write.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeAlias
 
 from cachebuild.answer import is_unavailable
 from cachebuild.key import CallArguments, read_arguments
@@ -69,25 +70,75 @@ def _id_text(value: float) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-def result_ids(text: str | None, id_fields: tuple[str, ...] = ()) -> frozenset[str]:
-    """The id values of a result that is a JSON object or list; none for any other text."""
-    if not text or text.lstrip()[:1] not in ("{", "["):
-        return frozenset()
-    try:
-        return id_values(parse_json(text), id_fields)
-    except ValueError:
-        return frozenset()
-
-
-def _shown_ids(text: str, id_fields: tuple[str, ...]) -> tuple[frozenset[str], frozenset[str]]:
-    """(all id values of a JSON result, those at its top)."""
+def _read_ids(text: str, id_fields: tuple[str, ...]) -> tuple[frozenset[str], frozenset[str]]:
+    """(id values that a JSON result lists below its top, those at its top)."""
     try:
         value = parse_json(text)
     except ValueError:
         return frozenset(), frozenset()
-    members = value.items() if isinstance(value, dict) else ()
-    plain: dict[str, Json] = {name: member for name, member in members if not isinstance(member, (dict, list))}
-    return id_values(value, id_fields), id_values(plain, id_fields)
+    members = value if isinstance(value, dict) else {"": value}
+    plain: dict[str, Json] = {name: each for name, each in members.items() if not isinstance(each, (dict, list))}
+    listed: dict[str, Json] = {name: each for name, each in members.items() if name not in plain}
+    return id_values(listed, id_fields), id_values(plain, id_fields)
+
+
+def _written_ids(text: str | None, id_fields: tuple[str, ...]) -> frozenset[str]:
+    """What a write's JSON result says was written: the ids at its top, or in the one object below it that has any.
+
+    Others are what the written thing consists of: an order whose address was changed names its items, and these have
+    not changed.
+    """
+    if not text or text.lstrip()[:1] not in ("{", "["):
+        return frozenset()
+    try:
+        level: list[Any] = [parse_json(text)]
+    except ValueError:
+        return frozenset()
+    while level:
+        named = [ids for item in level if isinstance(item, dict) and (ids := id_values(_plain(item), id_fields))]
+        if named:
+            return named[0] if len(named) == 1 else frozenset()
+        below = [item.values() if isinstance(item, dict) else item for item in level]
+        level = [each for members in below for each in members if isinstance(each, (dict, list))]
+    return frozenset()
+
+
+def _plain(members: Mapping[str, Json]) -> dict[str, Json]:
+    """The members that hold no object."""
+    return {name: each for name, each in members.items() if not _nested(each)}
+
+
+def _nested(value: Json) -> bool:
+    return isinstance(value, dict) or (isinstance(value, list) and any(isinstance(at, (dict, list)) for at in value))
+
+
+_Writes: TypeAlias = tuple[tuple[int, tuple[str, str]], ...]
+"""Writes with their positions in the session, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Elsewhere:
+    """What happened in a session that shares no id with a read: a result that lists one of these ids stands behind it.
+
+    Attributes:
+        writes: position, (tool, canonical arguments) and ids of each.
+        doubts: ids of the writes that may have happened.
+        id_fields: of the env.
+    """
+
+    writes: tuple[tuple[int, tuple[str, str], frozenset[str]], ...]
+    doubts: tuple[frozenset[str], ...]
+    id_fields: tuple[str, ...]
+
+    def listed(self, text: str) -> frozenset[str]:
+        """The ids of these writes that a result lists."""
+        if text.lstrip()[:1] not in ("{", "["):
+            return frozenset()
+        ids = frozenset().union(*(each for *_, each in self.writes), *self.doubts)
+        if "\\" not in text:  # without escapes an id stands there as it is: mostly there is nothing to parse for
+            folded = text.casefold()
+            ids = frozenset(value for value in ids if value in folded)
+        return _read_ids(text, self.id_fields)[0] & ids if ids else ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +151,72 @@ class Dependence:
     state: str = ""
     digest: str = ""
     doubtful: bool = False
+    _related: _Writes = field(default=(), compare=False, repr=False)
+    _elsewhere: _Elsewhere | None = field(default=None, compare=False, repr=False)
+
+    def given(self, result: str) -> Dependence:
+        """The same for a read with this result: the writes whose ids it lists count too."""
+        elsewhere = self._elsewhere
+        listed = elsewhere.listed(result) if elsewhere is not None else frozenset()
+        if elsewhere is None or not listed:
+            return self
+        writes = tuple((position, write) for position, write, ids in elsewhere.writes if ids & listed)
+        left = tuple(each for each in elsewhere.writes if not each[2] & listed)
+        doubtful = self.doubtful or any(about & listed for about in elsewhere.doubts)
+        return _dependence((*self._related, *writes), doubtful, replace(elsewhere, writes=left))
+
+    def without(self, tools: Set[str], ids: frozenset[str]) -> Dependence:
+        """The same without the writes of these tools whose arguments share none of the ids, a read's own."""
+        elsewhere = self._elsewhere
+        if elsewhere is None or not tools:
+            return self
+        related = tuple(each for each in self._related if not _tied(each[1], tools, ids, elsewhere.id_fields))
+        left = tuple(each for each in elsewhere.writes if each[1][0] not in tools)
+        if len(related) == len(self._related) and len(left) == len(elsewhere.writes):
+            return self
+        return _dependence(related, self.doubtful, replace(elsewhere, writes=left))
+
+    def everything(self) -> Dependence:
+        """The same as if the result listed what every write of the session was about."""
+        if self._elsewhere is None or not self._elsewhere.writes:
+            return self
+        writes = tuple((position, write) for position, write, _ in self._elsewhere.writes)
+        return _dependence((*self._related, *writes), self.doubtful, replace(self._elsewhere, writes=()))
+
+
+def _dependence(related: _Writes, doubtful: bool, elsewhere: _Elsewhere | None) -> Dependence:
+    if not related:
+        return Dependence(doubtful=doubtful, _elsewhere=elsewhere)
+    related = tuple(sorted(related))
+    state = compact_json([write for _, write in related])
+    return Dependence(state, hash128(state), doubtful, related, elsewhere)
+
+
+def _tied(write: tuple[str, str], tools: Set[str], ids: frozenset[str], id_fields: tuple[str, ...]) -> bool:
+    """Whether a write of one of the tools has ids in its arguments, and none of these."""
+    if write[0] not in tools:
+        return False
+    try:
+        asked = id_values(parse_json(write[1]), id_fields)
+    except ValueError:  # arguments that could not be read count for every call
+        return False
+    return bool(asked) and not asked & ids
+
+
+def writers(state: str) -> list[str]:
+    """The tools of a recorded state, by name."""
+    return sorted({tool for tool, _ in _recorded_writes(state)})
+
+
+def _recorded_writes(state: str) -> list[tuple[str, str]]:
+    writes: Any = parse_json(state) if state else []
+    return [(tool, arguments) for tool, arguments in writes]
+
+
+def without_writes(state: str, tools: Set[str], ids: frozenset[str], id_fields: tuple[str, ...]) -> str:
+    """A recorded state without the writes that `Dependence.without` leaves out."""
+    left = [write for write in _recorded_writes(state) if not _tied(write, tools, ids, id_fields)]
+    return compact_json(left) if left else ""
 
 
 INDEPENDENT = Dependence()
@@ -107,12 +224,29 @@ INDEPENDENT = Dependence()
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """A read that succeeded: the ids it asked for, those its result shows, and those at the result's top."""
+    """A read that succeeded: the ids it asked for, those its result lists, and those at the result's top."""
 
     call: tuple[str, str]
     asked: frozenset[str]
-    shown: frozenset[str]
+    listed: frozenset[str]
     top: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Touched:
+    """What a write touches.
+
+    Attributes:
+        named: the ids that its arguments and its result name.
+        subject: those that its result names; of a result without ids, and without a result, all.
+        owners: of the named things, as far as they were read before.
+        calls: reads before that it touches.
+    """
+
+    named: frozenset[str]
+    subject: frozenset[str]
+    owners: frozenset[str]
+    calls: frozenset[tuple[str, str]]
 
 
 @dataclass
@@ -127,10 +261,11 @@ class SessionState:
     rules: EnvRules = DEFAULT_RULES
     kinds: Mapping[str, ToolKind] = field(default_factory=dict)
     _writes: list[tuple[str, str]] = field(default_factory=list)
+    _subjects: list[frozenset[str]] = field(default_factory=list)
     _by_id: dict[str, list[int]] = field(default_factory=dict)
     _everywhere: list[int] = field(default_factory=list)
     _by_call: dict[tuple[str, str], list[int]] = field(default_factory=dict)
-    _doubts: dict[Hashable, frozenset[str]] = field(default_factory=dict)
+    _doubts: dict[Hashable, _Touched] = field(default_factory=dict)
     _unread: list[tuple[str, CallArguments, str]] = field(default_factory=list)
     _reads: list[_Read] = field(default_factory=list)
 
@@ -149,30 +284,38 @@ class SessionState:
 
     def dependence(self, tool: str, arguments: CallArguments) -> Dependence:
         """The writes so far that the call depends on; none for pure and terminal tools."""
-        if self.kind(tool) in ("pure", "terminal") or not (self._writes or self._doubts):
+        if not (self._writes or self._doubts) or (kind := self.kind(tool)) in ("pure", "terminal"):
             return INDEPENDENT
-        ids = self.ids(arguments)
-        related = {*self._everywhere, *self._by_call.get((tool, arguments.canonical), ())}
+        ids, call = self.ids(arguments), (tool, arguments.canonical)
+        related = {*self._everywhere, *self._by_call.get(call, ())}
         for value in ids:
             related.update(self._by_id.get(value, ()))
-        doubtful = any(not about or about & ids for about in self._doubts.values())
-        if not related:
-            return Dependence(doubtful=doubtful)
-        state = compact_json([self._writes[position] for position in sorted(related)])
-        return Dependence(state, hash128(state), doubtful)
+        writes = tuple((position, self._writes[position]) for position in sorted(related))
+        doubtful = any(_about(about, ids, call) for about in self._doubts.values())
+        return _dependence(writes, doubtful, self._elsewhere(related) if kind == "read" else None)
+
+    def _elsewhere(self, related: Set[int]) -> _Elsewhere:
+        """The writes that are not among the related ones, and all doubts; always there behind a write."""
+        others = tuple(
+            (position, self._writes[position], ids)
+            for position, ids in enumerate(self._subjects)
+            if position not in related
+        )
+        doubts = tuple(about.subject for about in self._doubts.values())
+        return _Elsewhere(others, doubts, self.rules.id_fields)
 
     def write(self, tool: str, arguments: CallArguments, result: str | None) -> None:
         """A write that succeeded; one whose arguments cannot be read counts for every later call."""
         position = len(self._writes)
         self._writes.append((tool, arguments.canonical or arguments.recorded))
-        ids: frozenset[str] = frozenset()
-        if arguments.values is not None:
-            ids = self.ids(arguments) | result_ids(result, self.rules.id_fields)
-        for value in ids | self._owners(ids):
+        named = frozenset() if arguments.values is None else _written_ids(result, self.rules.id_fields)
+        touched = self._touched(arguments, named)
+        self._subjects.append(touched.subject)
+        for value in touched.named | touched.owners:
             self._by_id.setdefault(value, []).append(position)
-        for call in sorted({read.call for read in self._reads if read.shown & ids}):
+        for call in sorted(touched.calls):
             self._by_call.setdefault(call, []).append(position)
-        if not ids:
+        if not touched.named:
             self._everywhere.append(position)
 
     def read(self, tool: str, arguments: CallArguments, result: str | None) -> None:
@@ -180,18 +323,25 @@ class SessionState:
         if result and result.lstrip()[:1] in ("{", "["):
             self._unread.append((tool, arguments, result))
 
-    def _owners(self, ids: frozenset[str]) -> frozenset[str]:
-        """What the things of these ids belong to, as far as they were read: the ids at the top of their results."""
-        for tool, arguments, result in self._unread:
-            shown, top = _shown_ids(result, self.rules.id_fields)
-            self._reads.append(_Read((tool, arguments.canonical), self.ids(arguments), shown, top))
+    def _touched(self, arguments: CallArguments, named: frozenset[str]) -> _Touched:
+        """What a write of these arguments touches, whose result names these ids.
+
+        Owners are the ids at the top of what was read of the written things. An earlier read is touched if it lists a
+        written thing, or names at its top one that the write asks for; that both belong to one owner is not enough.
+        """
+        for tool, asked_for, result in self._unread:
+            listed, top = _read_ids(result, self.rules.id_fields)
+            self._reads.append(_Read((tool, asked_for.canonical), self.ids(asked_for), listed, top))
         self._unread.clear()
-        return frozenset().union(*(read.top for read in self._reads if read.asked & ids))
+        asked, subject = self.ids(arguments), named
+        named |= asked
+        owners = frozenset().union(*(read.top for read in self._reads if read.asked & named))
+        calls = frozenset(read.call for read in self._reads if read.listed & named or read.top & asked)
+        return _Touched(named, subject or named, owners, calls)
 
     def doubt(self, place: Hashable, arguments: CallArguments) -> None:
-        """A write that may have happened: later calls that share an id with it (all, if it has none) are doubtful."""
-        ids = self.ids(arguments)
-        self._doubts[place] = ids | self._owners(ids)
+        """A write that may have happened: later calls that it would touch (all, if it has no id) are doubtful."""
+        self._doubts[place] = self._touched(arguments, frozenset())
 
     def settle(self, place: Hashable) -> None:
         """What was doubtful at `place` is now known."""
@@ -209,6 +359,11 @@ class SessionState:
         self.settle(place)
         if not result_failed(result, self.rules):
             self.write(tool, arguments, result["content"])
+
+
+def _about(doubt: _Touched, ids: frozenset[str], call: tuple[str, str]) -> bool:
+    """Whether a write that may have happened would touch a call."""
+    return not doubt.named or bool((doubt.named | doubt.owners) & ids) or call in doubt.calls
 
 
 def replay(state: SessionState, messages: Sequence[Message]) -> Iterator[list[PairedCall]]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
+from cachebuild.bystanders import count_unchanged, seen_rows
 from cachebuild.calibration import FieldCounts, calibration_rows
 from cachebuild.distinct_calls import EntryNumbers, calibrated
 from cachebuild.entries import Worlds
+from cachebuild.normalising import count_ways, way_rows
 from cachebuild.schema import CALIBRATION, TOOL
 from cachebuild.scope import Agreement, ScopeSettings, decide_scope, expected_agreement, measure_tools, tool_policy
 from cachebuild.settings import CompileSettings
@@ -39,10 +41,20 @@ def write_tool_tables(
     for (env_id, tool), counted in calibrated(spool, numbers, task_scoped, settings.calibration, id_fields, engine):
         facts[env_id, tool]["id_driven"] = _id_driven(counted)
         calibration.write(calibration_rows(env_id, tool, counted, settings.calibration))
+    _add_evidence(facts, spool, worlds)
     for row in facts.values():
         row["policy"] = tool_policy(row["kind"], row["id_driven"])
     writer.table("tools", TOOL).write(facts.values())
     return facts
+
+
+def _add_evidence(facts: Facts, spool: Spool, worlds: Worlds) -> None:
+    """Count what calls of equal normalised arguments, and equal reads behind tied writes, have in common."""
+    id_fields = {env_id: rules.id_fields for env_id, rules in worlds.rules.items()}
+    for place, counted in count_ways(spool.scan(), id_fields).items():
+        facts[place]["normalised"] = way_rows(counted)
+    for place, seen in count_unchanged(spool.scan(), id_fields).items():
+        facts[place]["behind"] = seen_rows(seen)
 
 
 def task_scoped_tools(facts: Facts) -> set[tuple[str, str]]:
@@ -79,7 +91,8 @@ def _tool_row(
         "across_keys": across.groups,
         "across_agreement": _rounded(across.share),
         "agreement": _rounded(expected_agreement(same)),
-        "normalised_agreement": _rounded(expected_agreement(found.get("normalised", nothing))),
+        "normalised": [],
+        "behind": [],
     }
 
 

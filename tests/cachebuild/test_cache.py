@@ -72,16 +72,25 @@ def test_unavailable_is_a_typed_error(orders):
 
 
 def test_normalised_hit_says_what_it_matched(orders):
+    orders.lookup.settings = LookupSettings(fuzzy_at=0)
     answer = orders.session("shop").call("get_order", {"order_id": " w1 ", "note": None})
     assert (answer.tier, answer.result, answer.matched_arguments) == ("normalised", BEFORE, '{"order_id":"W1"}')
-    assert 0.8 < answer.p < 1
+    assert 0 < answer.p < 0.1
 
 
 def test_a_normalised_write_is_found_again_by_the_reads_behind_it(orders):
+    orders.lookup.settings = LookupSettings(fuzzy_at=0)
     session = orders.session("shop")
     assert session.call("cancel_order", {"order_id": "w1"}).tier == "normalised"
     assert session.call("get_order", ORDER).result == AFTER
     assert session.call("get_order", {"order_id": "w1"}).result == AFTER
+
+
+def test_a_normalised_hit_without_evidence_is_not_served_as_one(orders):
+    session = orders.session("shop")
+    refused = session.call("get_order", {"order_id": "w1"})
+    assert refused.tier == "unavailable" and "normalised hit" in refused.reason and "is below 0.8" in refused.reason
+    assert session.call("cancel_order", {"order_id": "w1"}).tier == "unavailable" and session.state_unknown
 
 
 def test_a_write_that_was_never_recorded_leaves_the_state_unknown(orders):

@@ -74,7 +74,7 @@ def test_a_policy_says_which_tiers_may_answer_and_from_which_p(make, compiled):
     assert session("*=exact", "search_flight=exact,fuzzy,best_effort").call(*near).tier == "best_effort"
     low = session("get_order=@.9").call(*equal)
     assert low.tier == "unavailable" and "below 0.9, the tool's lowest" in low.reason
-    assert session("get_order=exact@.1").call(*equal).tier == "exact"
+    assert session("get_order=exact@.1").call(*equal).tier == "best_effort"
     assert session("get_order=none").call(*equal).tier == "unavailable"
     assert session("*=@.9").call(*equal).tier == "unavailable"
 
