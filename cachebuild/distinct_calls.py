@@ -39,7 +39,7 @@ class EntryNumbers:
 
     Attributes:
         tools: (env, tool) in their order; `place` is the place in it.
-        entries: columns row, place, task, key, normalised_key, result (UInt64), success.
+        entries: columns row, place, task, key, result (UInt64), success.
     """
 
     tools: list[Tool]
@@ -55,7 +55,6 @@ class EntryNumbers:
                 "success",
                 task=pl.col("task_id").hash(),
                 key=_number("key"),
-                normalised_key=_number("normalised_key"),
                 result=_number("result_hash"),
             )
             .collect()

@@ -94,14 +94,20 @@ def workers_of(pid):
     return found
 
 
+def at_work(worker):
+    """Whether a worker process is behind its start: it has loaded what it works with."""
+    return "libarrow" in Path(f"/proc/{worker}/maps").read_text()
+
+
 def started(folder, out):
-    """A compile with two workers, at the moment at which one has started."""
+    """A compile with two workers, at the moment at which both are at work."""
     command = [sys.executable, "-m", "cachebuild", str(folder), "--out", str(out), "--workers", "2"]
     code = "import sys; from cachebuild import spool; spool._GROUPS = 1; from cachebuild.__main__ import main; "
     command[1:3] = ["-c", code + "sys.exit(main(sys.argv[1:]))"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
     while process.poll() is None:
-        if found := workers_of(process.pid):
+        found = workers_of(process.pid)
+        if len(found) == 2 and all(map(at_work, found)):
             return process, found
         time.sleep(0.01)
     pytest.fail(f"no worker was seen: {process.communicate()[1]}")
