@@ -37,6 +37,7 @@ COMMANDS = {
     "cachebuild.recording": "cachebuild.recording",
     "cachebuild.withdraw": "cachebuild.withdraw",
     "cachebuild.demo": "cachebuild.demo",
+    "train.sft": "train.sft",
 }
 """Command name -> module with `main(argv) -> int`; each also runs as `python -m NAME`."""
 

@@ -12,35 +12,13 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Literal
 
-from curate.errors import UsageError
 from curate.trajectory import Trajectory
 from curate.trl_form import training_row
 from train.chat_format import ChangesThePast, ChatFormat, Form
+from train.settings import TokenSettings
 
 IGNORED = -100
 """Label of a token that is not trained (torch's cross entropy leaves it out)."""
-
-
-@dataclass(frozen=True)
-class TokenSettings:
-    """How rows become examples.
-
-    Attributes:
-        max_length: tokens of an example; a longer one is cut at the end of a turn.
-        dialogue: "split": one example a user turn, earlier thoughts left out; "whole": one, with every thought.
-    """
-
-    max_length: int = 16_384
-    dialogue: Literal["split", "whole"] = "split"
-
-    def check(self) -> None:
-        """Refuse lengths that hold nothing.
-
-        Raises:
-            UsageError: naming the setting.
-        """
-        if self.max_length < 2:
-            raise UsageError(f"--max-length must be at least 2 tokens, not {self.max_length}")
 
 
 @dataclass(frozen=True, slots=True)

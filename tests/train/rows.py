@@ -81,3 +81,25 @@ def row_of(*messages: dict, **given: object) -> Trajectory:
         "metadata": "{}",
     }
     return rehash(Trajectory(**(row | given)))
+
+
+def build_model(tokenizer):
+    """A random Qwen3 of 2 layers and 32 dimensions."""
+    import torch
+    from transformers import Qwen3Config, Qwen3ForCausalLM
+
+    torch.manual_seed(0)
+    config = Qwen3Config(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=16,
+        max_position_embeddings=2_048,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+        tie_word_embeddings=True,
+    )
+    return Qwen3ForCausalLM(config)

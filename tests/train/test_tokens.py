@@ -3,7 +3,8 @@ import pytest
 from curate.readers.messages import message
 from tests.train.rows import call, result, row_of, says
 from train.chat_format import chat_format
-from train.tokens import IGNORED, Renderer, TokenSettings, parts
+from train.settings import TokenSettings
+from train.tokens import IGNORED, Renderer, parts
 
 
 @pytest.fixture
