@@ -38,6 +38,7 @@ COMMANDS = {
     "cachebuild.withdraw": "cachebuild.withdraw",
     "cachebuild.demo": "cachebuild.demo",
     "train.sft": "train.sft",
+    "train.grpo": "train.grpo",
 }
 """Command name -> module with `main(argv) -> int`; each also runs as `python -m NAME`."""
 

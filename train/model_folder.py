@@ -58,8 +58,13 @@ class ModelFolder:
                     f"{self.checkpoints} is of a run with other settings or data; remove it, or choose another --out"
                 )
             write_file(known, json.dumps({"identity": self.identity}).encode())
-            yield
-        shutil.rmtree(self.checkpoints, ignore_errors=True)
+            finished = False
+            try:
+                yield
+                finished = True
+            finally:
+                if finished or self.last_checkpoint() is None:  # else there is something to go on from
+                    shutil.rmtree(self.checkpoints, ignore_errors=True)
 
     def last_checkpoint(self) -> Path | None:
         """The last checkpoint that was written whole."""

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from curate.errors import UsageError
+
+# trl 1.16 and peft 0.21 ask for the old name of a transformers 5 property, at every step.
+warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
 
 
 def load_tokenizer(model: str) -> Any:

@@ -6,12 +6,11 @@ does not have are ours.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass
 
 from cachebuild.answer import Tier
-from curate.errors import UsageError
-from synth.process_reward import ProcessReward, ProcessWeights
+from synth.process_reward import ProcessReward
+from train.settings import HIGHEST, LOWEST, RewardSettings
 
 TIER_ALPHA: dict[Tier, float] = {
     "exact": 0.6,
@@ -22,34 +21,6 @@ TIER_ALPHA: dict[Tier, float] = {
     "simulated": 0.1,
 }
 """Weight of the answer by worst tier; normalised is no better than fuzzy until an audit shows it >= .99 right."""
-LOWEST, HIGHEST = 0.1, 0.6
-
-
-@dataclass(frozen=True)
-class RewardSettings:
-    """How a rollout is paid.
-
-    Attributes:
-        alpha: weight of the answer by the worst "tier", by "fidelity" (.1 + .5 * lowest p), or "constant".
-        constant: the weight where it is constant.
-        evidence_cost: pay R * (.5 + .5 * lowest p), since the paper's form pays 1 on every tier when both parts are 1.
-        process: weights of the parts of R_process.
-    """
-
-    alpha: Literal["tier", "fidelity", "constant"] = "tier"
-    constant: float = HIGHEST
-    evidence_cost: bool = False
-    process: ProcessWeights = field(default_factory=ProcessWeights)
-
-    def check(self) -> None:
-        """Refuse weights that are none.
-
-        Raises:
-            UsageError: naming the setting.
-        """
-        if not 0 <= self.constant <= 1:
-            raise UsageError(f"--constant must be between 0 and 1, not {self.constant}")
-        self.process.check()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from cachebuild.answer import TIERS, Answer, Tier
 from cachebuild.session import Session
-from curate.errors import UsageError
 from curate.readers.messages import message
 from curate.trajectory import Evidence, Message, ToolCall, Trajectory
 from train.parsing import Said, SaidCall, parse_turn
+from train.settings import RolloutSettings
 from train.tokens import Part, Renderer
 
 if TYPE_CHECKING:
@@ -49,43 +49,6 @@ class Generate(Protocol):
             max_new: the most tokens of each turn.
         """
         ...
-
-
-@dataclass(frozen=True)
-class RolloutSettings:
-    """The limits of a rollout.
-
-    Attributes:
-        max_turns: turns of the model; calls of the last one are not run.
-        max_completion: tokens of all turns and results together.
-        max_turn: tokens of one turn; 0 for what is left of the completion.
-        answer_room: tokens that must be left behind a result, or it is not put in and the rollout ends on its call.
-        min_first: tokens of the first turn at least (the paper's 150; without it many rollouts make no call).
-        max_result: tokens of one result; what is longer is cut, with a mark.
-    """
-
-    max_turns: int = 16
-    max_completion: int = 32_768
-    max_turn: int = 0
-    answer_room: int = 256
-    min_first: int = 150
-    max_result: int = 4_096
-
-    def check(self) -> None:
-        """Refuse limits under which nothing can be said.
-
-        Raises:
-            UsageError: naming the setting.
-        """
-        for name in ("max_turns", "max_completion", "max_result"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"--{name.replace('_', '-')} must be at least 1, not {getattr(self, name)}")
-        for name in ("max_turn", "answer_room", "min_first"):
-            if getattr(self, name) < 0:
-                raise UsageError(f"--{name.replace('_', '-')} must not be negative, not {getattr(self, name)}")
-        most = self.max_turn or self.max_completion
-        if self.min_first > most:
-            raise UsageError(f"--min-first {self.min_first} is more than a turn may have ({most} tokens)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Literal
 from tyro.conf import Positional
 
 from curate.errors import UsageError
+from synth.process_reward import ProcessWeights
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,89 @@ class TokenSettings:
         """
         if self.max_length < 2:
             raise UsageError(f"--max-length must be at least 2 tokens, not {self.max_length}")
+
+
+@dataclass(frozen=True)
+class PromptSettings:
+    """Which user turns become prompts.
+
+    Attributes:
+        min_reward: least reward of the trajectory; one without a reward is taken too.
+        max_prompt: tokens of a prompt at most; a longer one is left out and counted.
+        every_turn: also turns whose recorded reply calls no tool.
+    """
+
+    min_reward: float = 1.0
+    max_prompt: int = 16_384
+    every_turn: bool = False
+
+
+@dataclass(frozen=True)
+class RolloutSettings:
+    """The limits of a rollout.
+
+    Attributes:
+        max_turns: turns of the model; calls of the last one are not run.
+        max_completion: tokens of all turns and results together.
+        max_turn: tokens of one turn; 0 for what is left of the completion.
+        answer_room: tokens that must be left behind a result, or it is not put in and the rollout ends on its call.
+        min_first: tokens of the first turn at least (the paper's 150; without it many rollouts make no call).
+        max_result: tokens of one result; what is longer is cut, with a mark.
+    """
+
+    max_turns: int = 16
+    max_completion: int = 32_768
+    max_turn: int = 0
+    answer_room: int = 256
+    min_first: int = 150
+    max_result: int = 4_096
+
+    def check(self) -> None:
+        """Refuse limits under which nothing can be said.
+
+        Raises:
+            UsageError: naming the setting.
+        """
+        for name in ("max_turns", "max_completion", "max_result"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"--{name.replace('_', '-')} must be at least 1, not {getattr(self, name)}")
+        for name in ("max_turn", "answer_room", "min_first"):
+            if getattr(self, name) < 0:
+                raise UsageError(f"--{name.replace('_', '-')} must not be negative, not {getattr(self, name)}")
+        most = self.max_turn or self.max_completion
+        if self.min_first > most:
+            raise UsageError(f"--min-first {self.min_first} is more than a turn may have ({most} tokens)")
+
+
+LOWEST, HIGHEST = 0.1, 0.6
+"""The least and the greatest weight of the answer in the paper's reward."""
+
+
+@dataclass(frozen=True)
+class RewardSettings:
+    """How a rollout is paid.
+
+    Attributes:
+        alpha: weight of the answer by the worst "tier", by "fidelity" (.1 + .5 * lowest p), or "constant".
+        constant: the weight where it is constant.
+        evidence_cost: pay R * (.5 + .5 * lowest p), since the paper's form pays 1 on every tier when both parts are 1.
+        process: weights of the parts of R_process.
+    """
+
+    alpha: Literal["tier", "fidelity", "constant"] = "tier"
+    constant: float = HIGHEST
+    evidence_cost: bool = False
+    process: ProcessWeights = field(default_factory=ProcessWeights)
+
+    def check(self) -> None:
+        """Refuse weights that are none.
+
+        Raises:
+            UsageError: naming the setting.
+        """
+        if not 0 <= self.constant <= 1:
+            raise UsageError(f"--constant must be between 0 and 1, not {self.constant}")
+        self.process.check()
 
 
 @dataclass(frozen=True)
@@ -154,4 +238,96 @@ class SftSettings:
         if self.save_every < 1:
             raise UsageError(f"--save-every must be at least 1 step, not {self.save_every}")
         for part in (self.tokens, self.lora, self.optimiser):
+            part.check()
+
+
+@dataclass(frozen=True)
+class GroupSettings:
+    """How rollouts are drawn and compared.
+
+    Attributes:
+        generations: rollouts of one prompt, compared with each other.
+        prompts: prompts of one step.
+        temperature: of sampling.
+        beta: weight of the KL divergence from the model that training began with.
+        outcomes: whether the rollouts of a prompt share the recorded outcome of an equal call, or each draws its own.
+        loss: how TRL adds up the tokens.
+        vllm: how turns are generated: by transformers, by vLLM beside the trainer, or by a vLLM server.
+        vllm_server: address of that server.
+    """
+
+    generations: int = 16
+    prompts: int = 8
+    temperature: float = 1.0
+    beta: float = 0.15
+    outcomes: Literal["shared", "varied"] = "shared"
+    loss: Literal["dapo", "grpo", "dr_grpo"] = "dapo"
+    vllm: Literal["off", "colocate", "server"] = "off"
+    vllm_server: str = "http://localhost:8000"
+
+    def check(self) -> None:
+        """Refuse groups that cannot be compared.
+
+        Raises:
+            UsageError: naming the setting.
+        """
+        if self.generations < 2:
+            raise UsageError(
+                f"--generations must be at least 2, or there is nothing to compare, not {self.generations}"
+            )
+        if self.prompts < 1:
+            raise UsageError(f"--prompts must be at least 1, not {self.prompts}")
+        if not 0 < self.temperature < inf:
+            raise UsageError(f"--temperature must be above 0, not {self.temperature}")
+        if not 0 <= self.beta < inf:
+            raise UsageError(f"--beta must not be negative, not {self.beta}")
+
+
+@dataclass(frozen=True)
+class GrpoSettings:
+    """Settings of `python -m train.grpo`.
+
+    Attributes:
+        data: a curated or augmented dataset folder, whose user turns are the prompts.
+        cache: the tool-result cache that answers calls.
+        model: a checkpoint of train.sft, or the id of a model.
+        out: the folder of the trained model; what a stopped run left in OUT.checkpoints is gone on from.
+        template: as of train.sft.
+        splits: whose user turns are prompts.
+        save_every: steps between checkpoints.
+        report_to: trackers that get the metrics too, e.g. trackio, wandb, tensorboard.
+        overwrite: replace an existing model of this command.
+        prompt: which user turns become prompts.
+        rollout: limits of a rollout.
+        reward: how it is paid.
+        group: how rollouts are drawn and compared.
+        lora: adapters.
+        optimiser: how long and how fast; batch_size is rollouts on a device at once.
+    """
+
+    data: Positional[Path]
+    cache: Path
+    model: str
+    out: Path
+    template: Literal["auto", "qwen3", "chatml", "own"] = "auto"
+    splits: tuple[str, ...] = ("train",)
+    save_every: int = 20
+    report_to: tuple[str, ...] = ()
+    overwrite: bool = False
+    prompt: PromptSettings = field(default_factory=PromptSettings)
+    rollout: RolloutSettings = field(default_factory=RolloutSettings)
+    reward: RewardSettings = field(default_factory=RewardSettings)
+    group: GroupSettings = field(default_factory=GroupSettings)
+    lora: LoraSettings = field(default_factory=LoraSettings)
+    optimiser: OptimiserSettings = field(default_factory=OptimiserSettings)
+
+    def check(self) -> None:
+        """Refuse settings that cannot be right.
+
+        Raises:
+            UsageError: naming the flag.
+        """
+        if self.save_every < 1:
+            raise UsageError(f"--save-every must be at least 1 step, not {self.save_every}")
+        for part in (self.rollout, self.reward, self.group, self.lora, self.optimiser):
             part.check()

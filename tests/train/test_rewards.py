@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 from cachebuild.answer import TIERS
 from curate.errors import UsageError
 from synth.process_reward import ProcessReward
-from train.rewards import RewardSettings, hybrid_reward
+from train.rewards import hybrid_reward
+from train.settings import RewardSettings
 
 HALF = ProcessReward({}, 0.5)
 

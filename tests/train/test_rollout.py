@@ -6,7 +6,8 @@ from curate.errors import UsageError
 from curate.readers.messages import message
 from tests.train.rows import call, result, row_of, says
 from train.chat_format import chat_format
-from train.rollout import CacheAgentLoop, Generated, RolloutSettings, RolloutTask
+from train.rollout import CacheAgentLoop, Generated, RolloutTask
+from train.settings import RolloutSettings
 from train.tokens import Renderer, parts
 
 READ = '<tool_call>\n{"name": "get_order", "arguments": {"order_id": "W1"}}\n</tool_call>'

@@ -98,7 +98,6 @@ def test_a_run_goes_on_from_its_checkpoint_bit_for_bit(data, model, tmp_path, mo
     assert losses[0] == losses[1]
 
 
-@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")  # peft 0.21 asks for it
 def test_adapters_are_merged_into_the_saved_model(data, model, tmp_path):
     from transformers import AutoModelForCausalLM
 
