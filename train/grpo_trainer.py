@@ -77,7 +77,7 @@ class Rollouts:
 
     def reward(
         self, prompts: list[str], rollout: list[Rollout], stored: list[StoredPrompt], **given: Any
-    ) -> list[float]:
+    ) -> list[float | None]:
         """What TRL calls for the rewards; logs and keeps the rollouts too."""
         begin = time.perf_counter()
         rewards = [score(one, two, self._settings.reward) for one, two in zip(rollout, stored, strict=True)]
