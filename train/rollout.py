@@ -9,18 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 from cachebuild.answer import TIERS, Answer, Tier
-from cachebuild.session import Session
 from curate.readers.messages import message
 from curate.trajectory import Evidence, Message, ToolCall, Trajectory
 from train.parsing import Said, SaidCall, parse_turn
 from train.settings import RolloutSettings
 from train.tokens import Part, Renderer
-
-if TYPE_CHECKING:
-    from cachebuild.cache import ToolCache
 
 Status: TypeAlias = Literal["answered", "truncated", "unclosed_thinking", "turn_limit", "out_of_room", "crashed"]
 """How a rollout ended; only an answered one has an answer."""
@@ -48,6 +44,24 @@ class Generate(Protocol):
             min_new: no turn ends, and no call begins, before so many tokens.
             max_new: the most tokens of each turn.
         """
+        ...
+
+
+class Episode(Protocol):
+    """Answers the calls of one rollout: a session of the cache, or a live world."""
+
+    def turn(self, calls: Sequence[tuple[str, str]]) -> list[Answer]:
+        """Answers to the calls of one turn, in their order."""
+        ...
+
+
+class Sessions(Protocol):
+    """Begins episodes: `cachebuild.ToolCache`, or a live world."""
+
+    def session(
+        self, env_id: str, initial_state_id: str | None, task_id: str | None, *, history: Sequence[Message], seed: int
+    ) -> Episode:
+        """The episode of a rollout that goes on from `history`."""
         ...
 
 
@@ -121,7 +135,7 @@ class CacheAgentLoop:
         settings: the limits.
     """
 
-    def __init__(self, renderer: Renderer, cache: ToolCache, settings: RolloutSettings) -> None:
+    def __init__(self, renderer: Renderer, cache: Sessions, settings: RolloutSettings) -> None:
         settings.check()
         self._renderer = renderer
         self._cache = cache
@@ -251,7 +265,7 @@ class _Running:
     """A rollout under way."""
 
     rollout: Rollout
-    session: Session | None
+    session: Episode | None
     tools: frozenset[str]
     live: bool = True
 
