@@ -38,6 +38,10 @@ COMMANDS = {
     "cachebuild.withdraw": "cachebuild.withdraw",
     "cachebuild.compact": "cachebuild.compact",
     "cachebuild.demo": "cachebuild.demo",
+    "train.sft": "train.sft",
+    "train.grpo": "train.grpo",
+    "train.evaluate": "train.evaluate",
+    "train.mini": "train.mini.__main__",
 }
 """Command name -> module with `main(argv) -> int`; each also runs as `python -m NAME`."""
 

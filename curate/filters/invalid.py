@@ -19,7 +19,7 @@ def unknown_tool(view: View, context: Context) -> str | None:
     """Calls of a tool that the recorded schemas do not have."""
     if view.row["tools_inferred"]:
         return None
-    known = _checks(view.row["tools"])
+    known = argument_checks(view.row["tools"])
     bad = [pair for pair in view.pairs if pair.call["name"] not in known and view.by_assistant(pair)]
     if len(bad) <= context.settings.max_unknown_tools:
         return None
@@ -28,7 +28,7 @@ def unknown_tool(view: View, context: Context) -> str | None:
 
 def invalid_arguments(view: View, context: Context) -> str | None:
     """Arguments that do not fit the recorded schema, or that are unlike the env's other calls."""
-    checks = {} if view.row["tools_inferred"] else _checks(view.row["tools"])
+    checks = {} if view.row["tools_inferred"] else argument_checks(view.row["tools"])
     evidence = context.tools.get(view.row["env_id"], {}) if view.row["tools_inferred"] else {}
     found: list[str] = []
     for pair, arguments in zip(view.pairs, view.arguments, strict=True):
@@ -43,7 +43,7 @@ def invalid_arguments(view: View, context: Context) -> str | None:
 
 
 @dataclass(frozen=True)
-class _Check:
+class ArgumentCheck:
     """One tool's schema: `fits` accepts what plainly fits, anything else is the validator's to judge."""
 
     fits: Fits | None = None
@@ -66,13 +66,13 @@ class _Check:
 
 
 @lru_cache(maxsize=256)
-def _checks(tools: str) -> Mapping[str, _Check]:
+def argument_checks(tools: str) -> Mapping[str, ArgumentCheck]:
     """Tool -> check of its arguments, compiled once for all rows of the same tools."""
     schemas: Any = parse_json(tools)
     return {tool["function"]["name"]: _check(tool["function"].get("parameters") or {}) for tool in schemas}
 
 
-def _check(schema: Any) -> _Check:
+def _check(schema: Any) -> ArgumentCheck:
     """The check of one schema; one that is itself no valid schema judges nothing."""
     import jsonschema
     from referencing import Registry
@@ -80,6 +80,6 @@ def _check(schema: Any) -> _Check:
     try:
         jsonschema.Draft202012Validator.check_schema(schema)
         # An empty registry: a `$ref` to another address is refused, never fetched.
-        return _Check(compile_fit(schema), jsonschema.Draft202012Validator(schema, registry=Registry()))
+        return ArgumentCheck(compile_fit(schema), jsonschema.Draft202012Validator(schema, registry=Registry()))
     except (jsonschema.SchemaError, RecursionError):
-        return _Check()
+        return ArgumentCheck()

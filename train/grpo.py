@@ -1,0 +1,97 @@
+"""GRPO on cached rollouts: `python -m train.grpo DATA --cache CACHE --model SFT --out DIR`.
+
+Prompts are the user turns of DATA whose recorded reply calls a tool. The model acts, the cache answers its calls, and
+the reward trusts the answer less the worse the evidence was. Every rollout is kept as a trajectory in OUT/rollouts. A
+stopped run goes on from its last checkpoint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from curate.cli import out, parse, run
+from curate.errors import UsageError
+from train.settings import GrpoSettings
+
+if TYPE_CHECKING:
+    from curate.folder import DatasetFolder
+
+KINDS = ("curated", "augmented")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Train and say what came of it."""
+    settings = parse(GrpoSettings, "python -m train.grpo", __doc__ or "", argv)
+
+    def command() -> int:
+        settings.check()
+        steps, first, last = train(settings)
+        out(f"{settings.out}: {steps:,} steps; mean reward {first:.3f} over the first tenth, {last:.3f} over the last")
+        return 0
+
+    return run(command)
+
+
+def train(settings: GrpoSettings) -> tuple[int, float, float]:
+    """Train and publish the model; returns (steps, mean reward of the first tenth, of the last tenth)."""
+    from cachebuild import ToolCache
+    from cachebuild.settings import chosen_splits
+    from curate.folder import DatasetFolder
+    from train.chat_format import chat_format
+    from train.model_folder import ModelFolder
+    from train.models import load_tokenizer
+    from train.prompts import store_prompts
+    from train.tokens import Renderer
+
+    folder, cache = DatasetFolder.open(settings.data, kinds=KINDS), ToolCache.open(settings.cache)
+    tokenizer = load_tokenizer(settings.model)
+    form = chat_format(tokenizer, settings.template)
+    form.save_with(tokenizer)
+    renderer = Renderer(form)
+    place = ModelFolder(settings.out, _identity(settings, folder), overwrite=settings.overwrite)
+    with place.open():
+        prompts = place.checkpoints / "prompts.arrow"
+        store = store_prompts(folder, chosen_splits(settings.splits), settings.prompt, renderer, prompts)
+        if len(store) < settings.group.prompts:
+            raise UsageError(
+                f"{settings.data} gives {len(store):,} prompts, a step takes {settings.group.prompts} (--prompts); "
+                f"left out: {dict(sorted(renderer.counts.items()))}"
+            )
+
+        from train.grpo_trainer import Rollouts, grpo_trainer
+        from train.sft_trainer import save_model
+
+        rollouts = Rollouts(store, renderer, cache, settings, place.checkpoints / "rollouts")
+        trainer = grpo_trainer(settings, form, rollouts, place.checkpoints)
+        last = place.last_checkpoint()
+        trainer.train(resume_from_checkpoint=str(last) if last else None)
+        save_model(trainer, form, place.partial)
+        rollouts.gather(place.partial / "rollouts", folder)
+        history: list[dict[str, Any]] = trainer.state.log_history
+        place.publish(history, dict(sorted(renderer.counts.items())))
+        steps: int = trainer.state.global_step
+    paid = [row["reward"] for row in history if "reward" in row]
+    tenth = max(1, len(paid) // 10)
+    return steps, sum(paid[:tenth]) / tenth, sum(paid[-tenth:]) / tenth
+
+
+def _identity(settings: GrpoSettings, folder: DatasetFolder) -> dict[str, Any]:
+    """What decides the weights."""
+    from curate.folder import folder_input
+    from curate.manifest import MANIFEST, sha256_file
+    from train.model_folder import TRAINING, training_of
+
+    told = asdict(settings)
+    for name in ("data", "cache", "out", "overwrite", "report_to", "save_every"):
+        del told[name]
+    if (Path(settings.model) / TRAINING).is_file():
+        told["model"] = training_of(Path(settings.model))["identity"]
+    told["cache"] = sha256_file(settings.cache / MANIFEST)
+    return {"command": "train.grpo", "settings": told, "inputs": [folder_input(folder)]}
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,183 @@
+"""TRL's GRPOTrainer with rollouts of our own: the seam is `rollout_func`, what it gives back goes to the reward."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+from datasets import Dataset
+
+from cachebuild.cache import ToolCache
+from curate.canonical import hash128
+from curate.folder import DatasetFolder, FolderWriter, Manifest, folder_input, read_batches
+from curate.schema import TRAJECTORY
+from curate.table_writer import TableWriter
+from curate.trajectory import Trajectory
+from train.chat_format import ChatFormat
+from train.generation import TrainerGenerate
+from train.prompts import PromptStore, StoredPrompt
+from train.rollout import CacheAgentLoop, Rollout, RolloutTask
+from train.scoring import metrics, score, trajectory
+from train.settings import GrpoSettings
+from train.sft_trainer import dtype_of, lora_of, optimiser_arguments
+from train.tokens import Renderer
+
+os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")  # rollout_func is what we build on; a test holds what it does
+
+
+class Rollouts:
+    """Runs the rollouts of each step, pays them, and keeps them.
+
+    Args:
+        store: the prompts.
+        renderer: makes token ids.
+        cache: answers calls.
+        settings: of the run.
+        kept: folder for the rollouts of each step.
+    """
+
+    def __init__(
+        self, store: PromptStore, renderer: Renderer, cache: ToolCache, settings: GrpoSettings, kept: Path
+    ) -> None:
+        self.store = store
+        self._settings = settings
+        self._renderer = renderer
+        self._loop = CacheAgentLoop(renderer, cache, settings.rollout)
+        self._kept = kept
+        marks = renderer.format.tokenizer.get_added_vocab()
+        self._call_mark = marks.get("<tool_call>")
+        self._at_work = 0.0
+
+    def __call__(self, prompts: list[str], trainer: Any) -> dict[str, list[Any]]:
+        """What TRL's `rollout_func` gives: one rollout a prompt, in their order."""
+        stored = [self.store[int(prompt)] for prompt in prompts]
+        generate = TrainerGenerate(trainer, self._call_mark)
+        begin = time.perf_counter()
+        seeds = self._seeds(prompts, trainer)
+        tasks = [RolloutTask(each.row, each.part, seed) for each, seed in zip(stored, seeds, strict=True)]
+        rollouts = self._loop.run(tasks, generate)
+        self._at_work = time.perf_counter() - begin - generate.seconds
+        for each in rollouts:
+            if not each.completion_ids:  # one that crashed before it spoke; TRL wants a token, which is not trained
+                each.completion_ids, each.mask = [self._renderer.format.tokenizer.eos_token_id], [0]
+        logprobs = [each.logprobs for each in rollouts]
+        return {
+            "prompt_ids": [each.prompt_ids for each in rollouts],
+            "completion_ids": [each.completion_ids for each in rollouts],
+            "logprobs": logprobs if all(each is not None for each in logprobs) else None,  # type: ignore[dict-item]
+            "env_mask": [each.mask for each in rollouts],
+            "rollout": rollouts,
+            "stored": stored,
+        }
+
+    def reward(
+        self, prompts: list[str], rollout: list[Rollout], stored: list[StoredPrompt], **given: Any
+    ) -> list[float | None]:
+        """What TRL calls for the rewards; logs and keeps the rollouts too."""
+        begin = time.perf_counter()
+        rewards = [score(one, two, self._settings.reward) for one, two in zip(rollout, stored, strict=True)]
+        for name, value in metrics(rollout, rewards).items():
+            given["log_metric"](name, value)
+        step = given["trainer_state"].global_step
+        numbers = _numbers(prompts)
+        rows = [
+            trajectory(one, two, paid, f"{step}|{number}", number)
+            for one, two, paid, number in zip(rollout, stored, rewards, numbers, strict=True)
+        ]
+        self._keep(step, rows)
+        given["log_metric"]("time/cache_and_reward_s", self._at_work + time.perf_counter() - begin)
+        return [each.total for each in rewards]
+
+    def _seeds(self, prompts: Sequence[str], trainer: Any) -> list[int]:
+        """One seed a prompt and step; its own for each rollout where outcomes are to vary."""
+        varied = self._settings.group.outcomes == "varied"
+        base = (str(self._settings.optimiser.seed), str(trainer.state.global_step))
+        numbers = _numbers(prompts)
+        names = [(*base, each, str(number) if varied else "") for each, number in zip(prompts, numbers, strict=True)]
+        return [int(hash128(*name)[:12], 16) for name in names]
+
+    def _keep(self, step: int, rows: Sequence[Trajectory]) -> None:
+        """The rollouts of a step as a Parquet file; a step that is done again replaces it."""
+        self._kept.mkdir(exist_ok=True)
+        rank = int(os.environ.get("RANK", "0"))
+        table = TableWriter(self._kept, f"step-{step:06d}-{rank:04d}", TRAJECTORY)
+        table.write(rows)
+        table.close()
+
+    def gather(self, out: Path, data: DatasetFolder) -> None:
+        """All kept rollouts as a dataset folder, in the order of the steps."""
+        manifest = Manifest("rollouts", "train.grpo", {}, [folder_input(data)])
+        with FolderWriter(out, manifest) as writer:
+            table, paths = writer.table("trajectories", TRAJECTORY), sorted(self._kept.glob("step-*.parquet"))
+            for path in paths:
+                for batch in read_batches(path):
+                    table.write(batch.to_pylist())
+            writer.count(
+                trajectories=sum(pq.read_metadata(path).num_rows for path in self._kept.glob("step-*.parquet"))
+            )
+
+
+def grpo_trainer(settings: GrpoSettings, form: ChatFormat, rollouts: Rollouts, checkpoints: Path) -> Any:
+    """A trainer whose rollouts and rewards are ours."""
+    from trl.trainer.grpo_config import GRPOConfig
+    from trl.trainer.grpo_trainer import GRPOTrainer
+
+    group, optimiser = settings.group, settings.optimiser
+    arguments = optimiser_arguments(optimiser)
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    arguments["gradient_accumulation_steps"] = _accumulation(settings, world)
+    if group.vllm != "off":
+        arguments |= {"use_vllm": True, "vllm_mode": group.vllm, "vllm_server_base_url": group.vllm_server}
+    args = GRPOConfig(
+        output_dir=str(checkpoints),
+        model_init_kwargs={"dtype": dtype_of(optimiser)},
+        num_generations=group.generations,
+        max_completion_length=settings.rollout.max_completion,
+        temperature=group.temperature,
+        beta=group.beta,
+        loss_type=group.loss,
+        use_bias_correction_kl=False,
+        save_steps=settings.save_every,
+        save_total_limit=2,
+        logging_steps=1,
+        report_to=list(settings.report_to) or "none",
+        **arguments,
+    )
+    tokenizer: Any = form.tokenizer
+    tokenizer.padding_side = "left"
+    return GRPOTrainer(
+        model=settings.model,
+        args=args,
+        train_dataset=Dataset.from_dict({"prompt": [str(number) for number in range(len(rollouts.store))]}),
+        reward_funcs=rollouts.reward,
+        rollout_func=rollouts,
+        processing_class=tokenizer,
+        peft_config=lora_of(settings.lora),
+    )
+
+
+def _accumulation(settings: GrpoSettings, world: int) -> int:
+    from curate.errors import UsageError
+
+    wanted, at_once = settings.group.prompts * settings.group.generations, settings.optimiser.batch_size * world
+    if wanted % at_once:
+        raise UsageError(
+            f"--prompts x --generations is {wanted} rollouts a step, which {at_once} at once (--batch-size on {world} "
+            "devices) do not divide"
+        )
+    return wanted // at_once
+
+
+def _numbers(prompts: Sequence[str]) -> list[int]:
+    """Of each rollout, how many of the same prompt stand before it."""
+    seen: Counter[str] = Counter()
+    numbers = []
+    for prompt in prompts:
+        numbers.append(seen[prompt])
+        seen[prompt] += 1
+    return numbers

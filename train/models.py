@@ -1,0 +1,26 @@
+"""Tokenizers and models, from a folder or the Hub."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from curate.errors import UsageError
+
+# trl 1.16 and peft 0.21 ask for the old name of a transformers 5 property, at every step.
+warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
+
+
+def load_tokenizer(model: str) -> Any:
+    """The tokenizer of a checkpoint.
+
+    Raises:
+        UsageError: if there is none.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(model)
+    except (OSError, ValueError) as error:
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UsageError(f"--model {model} has no tokenizer that can be read: {first}") from error

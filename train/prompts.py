@@ -1,0 +1,85 @@
+"""Where GRPO starts its rollouts: the user turns of recorded dialogues whose recorded reply calls a tool."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import orjson
+import pyarrow as pa
+
+from curate.progress import track
+from curate.trajectory import Message, Trajectory
+from train.settings import PromptSettings
+from train.tokens import Part, Renderer, parts
+
+if TYPE_CHECKING:
+    from curate.folder import DatasetFolder
+
+_FIELDS: list[pa.Field[Any]] = [pa.field("row", pa.large_binary()), pa.field("at", pa.int32())]
+_STORED = pa.schema(_FIELDS)
+_AT_ONCE = 256
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPrompt:
+    """A prompt as it was stored: the trajectory, the user turn, and the recorded steps behind it."""
+
+    row: Trajectory
+    part: Part
+    reference: list[Message]
+
+
+class PromptStore:
+    """Prompts in an Arrow file that is mapped into memory; any of them is read when it is asked for."""
+
+    def __init__(self, path: Path) -> None:
+        with pa.memory_map(str(path)) as source:
+            self._table = pa.ipc.open_file(source).read_all()
+
+    def __len__(self) -> int:
+        return int(self._table.num_rows)
+
+    def __getitem__(self, number: int) -> StoredPrompt:
+        row: Trajectory = orjson.loads(self._table["row"][number].as_py())
+        at = self._table["at"][number].as_py()
+        part = next(each for each in parts(row) if each.message_index == at)
+        end = at + 1 + len(part.steps)
+        return StoredPrompt(row, part, row["messages"][at + 1 : end])
+
+
+def store_prompts(
+    folder: DatasetFolder, splits: frozenset[str], settings: PromptSettings, renderer: Renderer, path: Path
+) -> PromptStore:
+    """Write the prompts of a folder; what is left out is counted in `renderer.counts`."""
+    rows = track(folder.rows("trajectories"), "choosing prompts", total=folder.manifest.rows("trajectories"))
+    chosen = (cast(Trajectory, row) for row in rows if row["split"] in splits)
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, _STORED) as writer:
+        waiting: list[dict[str, Any]] = []
+        for row in chosen:
+            waiting += _prompts(row, settings, renderer)
+            if len(waiting) >= _AT_ONCE:
+                writer.write_batch(pa.RecordBatch.from_pylist(waiting, schema=_STORED))
+                waiting = []
+        if waiting:
+            writer.write_batch(pa.RecordBatch.from_pylist(waiting, schema=_STORED))
+    return PromptStore(path)
+
+
+def _prompts(row: Trajectory, settings: PromptSettings, renderer: Renderer) -> Iterator[dict[str, Any]]:
+    counts = renderer.counts
+    if row["reward"] is not None and row["reward"] < settings.min_reward:
+        counts["below_min_reward"] += 1
+        return
+    for part in parts(row):
+        if not settings.every_turn and not any(step.get("tool_calls") for step in part.steps):
+            counts["reply_calls_no_tool"] += 1
+            continue
+        if len(renderer.prompt(part)) > settings.max_prompt:
+            counts["prompt_too_long"] += 1
+            continue
+        counts["prompts"] += 1
+        kept = row["messages"][: part.message_index + 1 + len(part.steps)]
+        yield {"row": orjson.dumps(row | {"messages": kept, "thinking": [], "evidence": []}), "at": part.message_index}

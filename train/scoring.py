@@ -1,0 +1,104 @@
+"""What a finished rollout is paid, what is logged of it, and the trajectory it is saved as."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import fmean
+
+from cachebuild.answer import TIERS
+from curate.canonical import compact_json, hash128
+from curate.env import DEFAULT_RULES, EnvRules
+from curate.trajectory import Message, Parent, Trajectory, rehash
+from synth.answer_judge import answer_score, required_facts
+from synth.process_reward import process_reward
+from train.prompts import StoredPrompt
+from train.rewards import Reward, hybrid_reward
+from train.rollout import Rollout
+from train.settings import RewardSettings
+
+
+def score(rollout: Rollout, prompt: StoredPrompt, settings: RewardSettings, rules: EnvRules = DEFAULT_RULES) -> Reward:
+    """Pay a rollout with the offline judge."""
+    wants = any(message["tool_calls"] for message in prompt.reference if message["role"] == "assistant")
+    process = process_reward(rollout.messages, prompt.row["tools"], prompt.reference, settings.process, rules)
+    answer = answer_score(rollout.answer, required_facts(prompt.row), final_text(prompt.reference))
+    return hybrid_reward(answer, process, rollout.worst_tier, rollout.min_p, settings, wants_calls=wants)
+
+
+def final_text(messages: Sequence[Message]) -> str:
+    """The last text that the model said without a call."""
+    said = (
+        each["content"] or "" for each in reversed(messages) if each["role"] == "assistant" and not each["tool_calls"]
+    )
+    return next(said, "")
+
+
+def metrics(rollouts: Sequence[Rollout], rewards: Sequence[Reward]) -> dict[str, float]:
+    """What is logged of the rollouts of a step: means, shares of tiers and endings, reward by tier."""
+    found: dict[str, float] = {
+        "rollout/calls": fmean(len(each.evidence) for each in rollouts),
+        "rollout/turns": fmean(len(each.turn_lengths) for each in rollouts),
+        "rollout/first_turn_tokens": fmean(each.turn_lengths[0] if each.turn_lengths else 0 for each in rollouts),
+        "rollout/malformed_calls": fmean(each.malformed for each in rollouts),
+        "rollout/min_first_bound": fmean(each.min_bound for each in rollouts),
+        "rollout/cut_results": fmean(each.cut_results for each in rollouts),
+        "rollout/min_p": fmean(each.min_p for each in rollouts),
+        "reward/answer": fmean(each.answer for each in rewards),
+        "reward/process": fmean(each.process.total for each in rewards),
+        "reward/alpha": fmean(each.alpha for each in rewards),
+    }
+    for name in rewards[0].process.parts:
+        found[f"process/{name}"] = fmean(each.process.parts[name] for each in rewards)
+    for status in ("answered", "truncated", "unclosed_thinking", "turn_limit", "out_of_room", "crashed"):
+        found[f"ended/{status}"] = fmean(each.status == status for each in rollouts)
+    for tier in (*TIERS, None):
+        paid = [reward.total for reward in rewards if reward.tier == tier]
+        found[f"tier/{tier or 'no_call'}"] = len(paid) / len(rewards)
+        if paid:
+            found[f"reward_by_tier/{tier or 'no_call'}"] = fmean(paid)
+    return found
+
+
+def trajectory(rollout: Rollout, prompt: StoredPrompt, reward: Reward, name: str, trial: int) -> Trajectory:
+    """The rollout as a row of the one schema, with tier and reward per step.
+
+    Args:
+        rollout: what happened.
+        prompt: where it began.
+        reward: what it was paid.
+        name: tells rollouts of one prompt apart, e.g. by step and number.
+        trial: its number within its group.
+    """
+    row, at = prompt.row, prompt.part.message_index
+    history = [message | {"train": False} for message in row["messages"][: at + 1]]
+    offset = len(history)
+    evidence = [
+        step | {"message_index": step["message_index"] + offset, "step_reward": reward.total}
+        for step in rollout.evidence
+    ]
+    told = {
+        "status": rollout.status,
+        "error": rollout.error,
+        "malformed_calls": rollout.malformed,
+        "reward": {
+            "answer": reward.answer,
+            "process": reward.process.total,
+            "alpha": reward.alpha,
+            **reward.process.parts,
+        },
+        "worst_tier": reward.tier,
+        "min_p": reward.p,
+    }
+    made = dict(row) | {
+        "trajectory_id": hash128("rollout", row["trajectory_id"], str(at), name),
+        "source": "rollout",
+        "source_row": 0,
+        "trial": trial,
+        "messages": [*history, *rollout.messages],
+        "reward": reward.total,
+        "thinking": [],
+        "evidence": evidence,
+        "parent": Parent(trajectory_id=row["trajectory_id"], message_index=at),
+        "metadata": compact_json(told),
+    }
+    return rehash(Trajectory(**made))  # type: ignore[typeddict-item]
