@@ -216,8 +216,8 @@ def _side_by_side(auditor: Auditor, world: World, episode: Episode, turns: list[
             if given.values is not None:
                 query = Query(*place, tool, given, before[at], auditor.seed)
                 volatile = world.tool_kinds.get(tool) in _VOLATILE
-                kind, behind = true.state.kind(tool), bool(before[at].given(said).state)
-                row = auditor.judge(query, answer, said, kind, behind=behind, volatile=volatile)
+                kind, state = true.state.kind(tool), before[at].given(said).state
+                row = auditor.judge(query, answer, said, kind, state=state, volatile=volatile)
                 row["cause"] = true.cause(answer, row)
                 row |= {"message_index": message_index, "call_index": at, "env_id": env_id, "variant": variant}
                 yield row | _named(episode)

@@ -18,11 +18,14 @@ def cancel(number):
     return ("cancel_order", {"order_id": order}, f'{{"order_id": "{order}", "card_id": "C{number}"}}')
 
 
+CANCEL_9 = cancel(9)
+
+
 @pytest.fixture
 def asked(make, compiled):
     """The answer about card 9 behind a write, where three other cards were read on both sides of such writes."""
 
-    def answer(*after, write=cancel(9)):
+    def answer(*after, write=CANCEL_9):
         rows = [make(f"seen{at}", [card(at)], [cancel(at)], [card(at, state)]) for at, state in enumerate(after)]
         cache = compiled([*rows, make("card", [card(9)]), make("write", [write])])
         session = cache.session("shop", None, "t1")

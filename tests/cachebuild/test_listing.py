@@ -1,5 +1,6 @@
 """Reads whose result lists what an unrelated write changed: recorded and looked up behind that write."""
 
+import json
 from collections import Counter
 
 import pytest
@@ -117,7 +118,7 @@ READS = st.tuples(
     st.sampled_from(["list_orders", "get_order", "find_items"]),
     st.dictionaries(st.sampled_from(["order_id", "item_id", "page"]), st.sampled_from(["1", "2", "3"]), max_size=2),
     st.lists(st.sampled_from(["1", "2", "3"]), max_size=3).map(
-        lambda ids: '{"found": [%s]}' % ", ".join(f'{{"order_id": "{each}"}}' for each in ids)
+        lambda ids: json.dumps({"found": [{"order_id": each} for each in ids]})
     ),
 )
 WRITES = st.tuples(
