@@ -72,7 +72,7 @@ def audit(settings: AuditSettings) -> AuditTally:
         if queries is None:
             from cachebuild.live import live_rows
 
-            rows = live_rows(auditor, settings, tally.episodes)
+            rows = live_rows(auditor, settings, tally.episodes, tally.elsewhere)
         else:
             rows = audit_rows(auditor, queries, splits, tally.left_out)
         for row in track(rows, "asking", unit="call"):
