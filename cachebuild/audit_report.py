@@ -215,8 +215,8 @@ _SHARES = (
     "served."
 )
 _BROKE = (
-    "Agent broke: a scripted agent looked up a member that the served result lacks, because it is that of another "
-    "call; the episode ends there and is not solved. A model would read on."
+    "Agent broke: a scripted agent went on to use a record that the cache had not given it (unavailable, or that of "
+    "another call); the episode ends there and is not solved."
 )
 
 

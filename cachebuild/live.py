@@ -313,7 +313,7 @@ def _on_cache(cache: ToolCache, desk: DeskOnCache, episode: Episode, live: dict[
         record = episode.play(desk)
         reward, state_ok = record["reward"], record["metadata"]["checks"]["state_ok"]
     except (KeyError, TypeError, IndexError, ValueError):
-        # Scripted agents read results as their own desk gives them; another order's result can lack what they need.
+        # Scripted agents go on to use what they asked for, also where the answer was none or spoke of another order.
         broke, state_ok = True, dict(desk.end_state()) == dict(task.expected_end)
     return {
         "trajectory_id": episode.trajectory_id,
