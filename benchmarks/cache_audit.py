@@ -25,7 +25,7 @@ REAL = {
 DESK_EPISODES = 2_000
 LIVE_EPISODES = 400
 WRONG, LOST = "wrong exact hits", "hits lost to state keying"
-SHOWN = (WRONG, "wrong exact hits, state known", LOST, "right hits lost to state keying")
+SHOWN = (WRONG, "wrong exact hits, state known", LOST, "wrong stateless hits avoided")
 
 
 def audit_part() -> dict[str, float | None]:

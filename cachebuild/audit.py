@@ -72,7 +72,7 @@ def audit(settings: AuditSettings) -> AuditTally:
         if queries is None:
             from cachebuild.live import live_rows
 
-            rows = live_rows(auditor, settings, tally.episodes)
+            rows = live_rows(auditor, settings, tally.episodes, tally.elsewhere)
         else:
             rows = audit_rows(auditor, queries, splits, tally.left_out)
         for row in track(rows, "asking", unit="call"):
@@ -152,7 +152,7 @@ class Auditor:
         self._tally = AblationTally(self._ablations)
         return self._tally
 
-    def judge(self, query: Query, found: Answer, right: str, kind: str, *, behind: bool, volatile: bool) -> Row:
+    def judge(self, query: Query, found: Answer, right: str, kind: str, *, state: str, volatile: bool) -> Row:
         """The columns of table `audit` that say what was served for `query` and how good it was.
 
         Args:
@@ -160,21 +160,24 @@ class Auditor:
             found: what the cache says to it.
             right: the result that it should have had.
             kind: of the tool.
-            behind: whether a related write stands before it.
+            state: the related writes that stand before it.
             volatile: whether the tool gives another result at each call.
         """
         from cachebuild.fidelity import fidelity
-        from cachebuild.measures import SERVED
+        from cachebuild.measures import HITS, SERVED, lost_to_state
 
         chance = self._chances.get((query.env_id, query.tool), 0.0)
-        stateless = self._ablations.stateless(query)
-        if self._tally is not None:
-            after = behind and kind == "read"
-            self._tally.add(query, right, chance, read_behind_write=after, volatile=volatile)
+        equal = self._ablations.stateless(query)
+        stateless = equal.result if equal else None
+        served = found.result if found.tier in SERVED else None
+        unknown = "state_unknown" in found.reason or not self._ablations.knows(query, state)
+        if self._tally is not None and not volatile:
+            behind = bool(state) and kind == "read"
+            self._tally.add(query, right, chance, read_behind_write=behind, unknown_write=unknown)
         return {
             "tool": query.tool,
             "kind": kind,
-            "after_write": behind,
+            "after_write": bool(state),
             "volatile": volatile,
             "tier": found.tier,
             "p": found.p,
@@ -184,7 +187,8 @@ class Auditor:
             "outcomes": len(found.outcomes),
             "source_trajectory_id": found.source_trajectory_id,
             "source_message_index": found.source_message_index,
-            "lost_to_state": stateless is not None and found.tier not in SERVED,
+            "behind_unknown_write": unknown,
+            "lost_to_state": lost_to_state(stateless, right, served, equal=found.tier in HITS),
             "stateless_right": None if stateless is None else stateless == right,
             "cause": None,
         }
@@ -223,7 +227,7 @@ def _asked(auditor: Auditor, row: Trajectory, call: RecordedCall, kind: str, own
     recorded, lookup = call.result["content"] or "", auditor.cache.lookup
     asked = query(row["trajectory_id"])
     whole = lookup.answer(query(None)) if own else None
-    volatile, behind = lookup.facts(asked).volatile, bool(call.behind.state)
+    volatile, state = lookup.facts(asked).volatile, call.behind.state
     return {
         "trajectory_id": row["trajectory_id"],
         "message_index": call.pair.message_index,
@@ -237,7 +241,7 @@ def _asked(auditor: Auditor, row: Trajectory, call: RecordedCall, kind: str, own
         "own_found": whole is not None
         and whole.matched_arguments == call.arguments.canonical
         and any(outcome.result == recorded for outcome in whole.outcomes),
-        **auditor.judge(asked, lookup.answer(asked), recorded, kind, behind=behind, volatile=volatile),
+        **auditor.judge(asked, lookup.answer(asked), recorded, kind, state=state, volatile=volatile),
     }
 
 

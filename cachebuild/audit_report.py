@@ -9,7 +9,7 @@ from typing import Any
 
 from cachebuild.ablations import LEGEND, AblationTally
 from cachebuild.answer import TIERS
-from cachebuild.measures import Calibration, Headlines, Row, share_table
+from cachebuild.measures import HITS, Calibration, Headlines, Row, share_table
 from cachebuild.tiers import TierTally
 from curate.report import Cell, Report, text_table
 
@@ -64,6 +64,7 @@ class AuditTally:
         self.variants = TierTally()
         self.left_out: Counter[str] = Counter()
         self.episodes: list[dict[str, Any]] = []
+        self.elsewhere: Counter[str] = Counter()
         self.ablations: AblationTally | None = None
         self.causes: Counter[str] = Counter()
         self.faults: list[tuple[str, str, str]] = []
@@ -98,6 +99,7 @@ class AuditTally:
             counted[group.replace(" ", "_")] = shares | ece
         if self.live:
             counted["episodes"] = episode_counts(self.episodes)
+            counted["unknown_start_states"] = dict(sorted(self.elsewhere.items()))
         return counted
 
     def lines(self) -> Iterator[str]:
@@ -117,6 +119,7 @@ class AuditTally:
         if self.live:
             yield ""
             yield text_table(["episodes played on the cache alone", ""], _episode_lines(self.episodes))
+            yield f"start states that the cache lacks: {_elsewhere(self.elsewhere)}"
         if self.ablations is not None:
             yield "\nThe same calls, answered by simpler caches"
             yield text_table(*self.ablations.table())
@@ -130,6 +133,10 @@ class AuditTally:
 
 def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 6)
+
+
+def _short(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
 
 
 def _only_tools(tally: TierTally) -> tuple[list[str], list[list[Cell]]]:
@@ -157,6 +164,11 @@ def _episode_lines(episodes: list[dict[str, Any]]) -> list[list[Cell]]:
     return [[name.replace("_", " "), count] for name, count in episode_counts(episodes).items()]
 
 
+def _elsewhere(tiers: Counter[str]) -> str:
+    """What calls from unknown start states were served; a hit would be a fault."""
+    return f"{sum(tiers[tier] for tier in HITS):,} of {tiers.total():,} calls are exact or normalised hits"
+
+
 def audit_report(tally: AuditTally) -> Report:
     """The report of an audit."""
     report = Report("Cache audit")
@@ -164,13 +176,15 @@ def audit_report(tally: AuditTally) -> Report:
     for group, figures in tally.figures.items():
         caption = f"Shares of the calls {group}, volatile tools left out"
         report.table(caption, *share_table(figures.headlines.shares()))
-    report.text("Intervals: 95 % of 1,000 resamples of the trajectories.")
+    report.text(_SHARES)
     report.table("Tiers", *tally.tiers.table())
     _tier_plot(report, tally.tiers)
     _calibration(report, tally)
     if tally.live:
         report.table("Episodes as played and as changed", *_only_tools(tally.variants))
         report.table("Episodes played on the cache alone", ["episodes", "count"], _episode_lines(tally.episodes))
+        report.text(_BROKE)
+        report.text(f"Start states that the cache lacks: {_elsewhere(tally.elsewhere)}.")
     if tally.causes:
         report.table("Wrong exact hits", ["cause", "calls"], sorted(tally.causes.items()))
     if tally.faults:
@@ -191,6 +205,18 @@ _HOW_RECORDED = (
 _HOW_LIVE = (
     "Scripted agents played new episodes in start states that the cache knows. Every call, as played and as changed, "
     "was put to the live desk and to a cache session side by side. Right: the live desk says the same, byte for byte."
+)
+
+
+_SHARES = (
+    "Intervals: 95 % of 1,000 resamples of the trajectories. Hits lost to state keying: a key without the state has "
+    "the right result, and no equal call was served, nor anything right. The cache does not know a write that no other "
+    "trajectory made. Wrong stateless hits avoided: a key without the state has a wrong result, and no equal call was "
+    "served."
+)
+_BROKE = (
+    "Agent broke: a scripted agent went on to use a record that the cache had not given it (unavailable, or that of "
+    "another call); the episode ends there and is not solved."
 )
 
 
@@ -219,7 +245,7 @@ def _calibration(report: Report, tally: AuditTally) -> None:
             svg = plots.calibration(promised, series, counts, xlabel="mean p (answers below)", ylabel="came true")
             report.plot(caption, svg)
         tools: list[list[Cell]] = [
-            [tool, sum(found.counts), found.ece("right"), found.ece("fidelity")]
+            [tool, sum(found.counts), *(_short(found.ece(of)) for of in ("right", "fidelity"))]
             for tool, found in [("all tools", figures.calibration), *sorted(figures.by_tool.items())]
         ]
         caption = f"Calibration error (ECE), calls {group}"

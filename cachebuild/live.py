@@ -2,12 +2,14 @@
 
 Scripted agents play new episodes in start states that the cache knows: tasks that it has seen, by other agents, and
 others. Their calls, as played and as changed, go to the live desk and to a cache session; then each episode is played
-once more on the cache alone, and the desk's checker judges both.
+once more on the cache alone, and the desk's checker judges both. A few more play in start states that the cache lacks:
+nothing may be a hit there.
 """
 
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -35,6 +37,8 @@ _FIRST_TRIAL = 1_000_000
 """Attempts far behind those of recordings: other words, other slips, other noise."""
 _VOLATILE = ("volatile", "failing")
 _SHARE_SEEN = 0.5
+_ONE_ELSEWHERE = 20
+"""One episode from an unknown start state to so many others."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,14 @@ class Known:
             found.append(Episode(task, skill, _FIRST_TRIAL + number, index in known, seed))
         return found
 
+    def elsewhere(self, preset: str, count: int, seed: int) -> list[Episode]:
+        """Episodes from start states that the cache lacks, behind the last that it has."""
+        world_seed, last = max(self.tasks)
+        rng = random.Random(f"elsewhere|live|{seed}")
+        tasks = [scene(preset, world_seed, last + 1 + at).task(rng.randrange(50)) for at in range(count)]
+        skill = next(iter(SKILLS.values()))
+        return [Episode(task, skill, _FIRST_TRIAL + at, False, seed) for at, task in enumerate(tasks)]
+
 
 def _new_index(known: list[int], rng: random.Random) -> int:
     """The number of a task that was not recorded: one left out of the recording, or one behind it."""
@@ -144,13 +156,16 @@ class DeskOnCache(World):
         return "Error: no recorded result" if answer.tier == "unavailable" else answer.result
 
 
-def live_rows(auditor: Auditor, settings: AuditSettings, judged: list[dict[str, Any]]) -> Iterator[Row]:
+def live_rows(
+    auditor: Auditor, settings: AuditSettings, judged: list[dict[str, Any]], elsewhere: Counter[str]
+) -> Iterator[Row]:
     """Rows of table `audit`: every call of every episode, as played and once more with changes.
 
     Args:
         auditor: compares answers.
         settings: how many episodes, of which desk.
         judged: takes in a row of table `episodes` for each.
+        elsewhere: takes in the tiers of calls from start states that the cache lacks.
     """
     known = Known(auditor, settings.preset)
     sceneries: dict[str, Scenery] = {}
@@ -174,6 +189,21 @@ def live_rows(auditor: Auditor, settings: AuditSettings, judged: list[dict[str, 
     if desk is not None:
         desk.close()
         world.close()
+    count = -(-settings.episodes // _ONE_ELSEWHERE)
+    for episode in known.elsewhere(settings.preset, count, settings.seed):
+        elsewhere.update(_tiers(auditor, episode))
+
+
+def _tiers(auditor: Auditor, episode: Episode) -> Iterator[str]:
+    """The tier of each call of an episode, as played live and asked of the cache."""
+    task = episode.task
+    world = World(task.state_seed, task.preset)
+    turns = _turns(episode.play(world)["messages"])
+    session = auditor.cache.session(world.preset.env_id, task.initial_state_id, task.task_id, seed=auditor.seed)
+    for turn in turns:
+        for answer in session.turn(turn):
+            yield answer.tier
+    world.close()
 
 
 def _turns(messages: list[dict[str, Any]]) -> list[Turn]:
@@ -216,8 +246,8 @@ def _side_by_side(auditor: Auditor, world: World, episode: Episode, turns: list[
             if given.values is not None:
                 query = Query(*place, tool, given, before[at], auditor.seed)
                 volatile = world.tool_kinds.get(tool) in _VOLATILE
-                kind, behind = true.state.kind(tool), bool(before[at].given(said).state)
-                row = auditor.judge(query, answer, said, kind, behind=behind, volatile=volatile)
+                kind, state = true.state.kind(tool), before[at].given(said).state
+                row = auditor.judge(query, answer, said, kind, state=state, volatile=volatile)
                 row["cause"] = true.cause(answer, row)
                 row |= {"message_index": message_index, "call_index": at, "env_id": env_id, "variant": variant}
                 yield row | _named(episode)
@@ -283,7 +313,7 @@ def _on_cache(cache: ToolCache, desk: DeskOnCache, episode: Episode, live: dict[
         record = episode.play(desk)
         reward, state_ok = record["reward"], record["metadata"]["checks"]["state_ok"]
     except (KeyError, TypeError, IndexError, ValueError):
-        # Scripted agents read results as their own desk gives them; another order's result can lack what they need.
+        # Scripted agents go on to use what they asked for, also where the answer was none or spoke of another order.
         broke, state_ok = True, dict(desk.end_state()) == dict(task.expected_end)
     return {
         "trajectory_id": episode.trajectory_id,

@@ -82,8 +82,27 @@ HEADLINES = (
     "wrong exact hits, state known",
     "wrong hits, reads behind a related write",
     "hits lost to state keying",
-    "right hits lost to state keying",
+    "lost hits, behind a write that the cache does not know",
+    "lost hits, recorded in another state only",
+    "wrong stateless hits avoided",
 )
+
+
+def lost_to_state(stateless: str | None, right: str, served: str | None, *, equal: bool) -> bool:
+    """Whether the state in the key cost a hit: a stateless key has the right result, and this was not served.
+
+    Args:
+        stateless: what equal arguments had, whatever was written before; None where they were not recorded.
+        right: the result that the call should have.
+        served: what was served instead, None for a miss.
+        equal: whether that is the result of an equal call; where it is wrong the state is not at fault.
+    """
+    return stateless == right and not equal and served != right
+
+
+def avoided_by_state(stateless: str | None, right: str, *, equal: bool) -> bool:
+    """Whether the state in the key kept a wrong result from being served as that of an equal call."""
+    return stateless is not None and stateless != right and not equal
 
 
 class Headlines:
@@ -99,7 +118,7 @@ class Headlines:
             return
         served, hit = row["tier"] in SERVED, row["tier"] in HITS
         behind = hit and row["after_write"] and row["kind"] == "read"
-        lost = row["lost_to_state"]
+        lost, unknown = row["lost_to_state"], row["behind_unknown_write"]
         counts = (
             (served, True),
             (row["right"], served),
@@ -109,7 +128,9 @@ class Headlines:
             (not row["right"], row["tier"] == "exact" and "state_unknown" not in row["reason"]),
             (not row["right"], behind),
             (lost, True),
-            (lost and row["stateless_right"], True),
+            (lost and unknown, True),
+            (lost and not unknown, True),
+            (row["stateless_right"] is False and not hit, True),
         )
         sums = self._sums.setdefault(row["trajectory_id"], [0.0] * 2 * len(HEADLINES))
         for at, (part, counted) in enumerate(counts):

@@ -141,21 +141,24 @@ _AUDIT_FIELDS: list[pa.Field[Any]] = [
     pa.field("fidelity", pa.float64(), nullable=False),
     pa.field("lost_to_state", pa.bool_(), nullable=False),
     pa.field("stateless_right", pa.bool_()),
+    pa.field("behind_unknown_write", pa.bool_(), nullable=False),
     pa.field("cause", _STR),
 ]
 AUDIT = pa.schema(_AUDIT_FIELDS)
 """One call asked of the cache: what it said, and whether the recording (`source` recorded) or the live world agrees.
 
-`lost_to_state`: equal arguments were recorded in another state, and nothing was served; `stateless_right`: whether
-that record would have been right, null without one. `cause` says of a wrong exact hit of a live audit where it lies.
+`stateless_right`: whether what equal arguments had in any state is right, null where they were not recorded;
+`lost_to_state`: it is, and nothing of an equal call nor anything right was served; `behind_unknown_write`: a related
+write before it was made by no other trajectory, or the session does not know whether one happened. `cause` says of a
+wrong exact hit of a live audit where it lies.
 """
 
+_ABLATION_SUMS = (
+    "calls misses served right behind behind_wrong miss_served miss_right lost lost_unknown avoided".split()
+)
 _ABLATION_FIELDS: list[pa.Field[Any]] = [
     pa.field("answerer", _STR, nullable=False),
-    *(
-        pa.field(name, pa.int64(), nullable=False)
-        for name in "calls misses served right behind behind_wrong miss_served miss_right lost lost_wrong".split()
-    ),
+    *(pa.field(name, pa.int64(), nullable=False) for name in _ABLATION_SUMS),
     pa.field("fidelity", pa.float64(), nullable=False),
 ]
 ABLATION = pa.schema(_ABLATION_FIELDS)

@@ -24,7 +24,8 @@ class ScopeSettings:
     """When the data narrow a tool's scope to the task, or call it volatile.
 
     Attributes:
-        min_keys: equal keys that must have been compared before the data may say anything.
+        min_keys: equal keys that must have been compared before the data may say anything; several of them that
+            disagree within a task make a tool volatile before.
         across_below: narrow if equal keys of different tasks agree less often than this ...
         margin: ... and by this much less often than equal keys of one task (where those could be compared).
         volatile_below: volatile if equal keys of one task agree less often than this.
@@ -73,6 +74,7 @@ def decide_scope(
     apart = within.share is None or within.share - (across.share or 0.0) >= settings.margin
     disagrees = _below(across, settings.across_below, settings.min_keys)
     volatile = _below(within, settings.volatile_below, settings.min_keys)
+    volatile = volatile or _few_disagree(within, settings.volatile_below)
     if disagrees and not apart:
         volatile = volatile or _below(within, settings.volatile_below, 1)
     if tool in rules.scopes:
@@ -87,6 +89,15 @@ def decide_scope(
 def _below(agreement: Agreement, bound: float, min_keys: int) -> bool:
     """Whether enough keys were compared, and they agree less often than the bound."""
     return agreement.share is not None and agreement.groups >= min_keys and agreement.share < bound
+
+
+def _few_disagree(agreement: Agreement, bound: float) -> bool:
+    """Whether more than one key disagrees, and the agreement to expect is below the bound.
+
+    A key takes away at most 1, so that one accident never counts, however few keys there are.
+    """
+    disagreeing = agreement.groups * (1 - (agreement.share or 0.0))
+    return disagreeing > 1 and expected_agreement(agreement) < bound
 
 
 def expected_agreement(agreement: Agreement) -> float:

@@ -205,17 +205,18 @@ def _tied(write: tuple[str, str], tools: Set[str], ids: frozenset[str], id_field
 
 def writers(state: str) -> list[str]:
     """The tools of a recorded state, by name."""
-    return sorted({tool for tool, _ in _recorded_writes(state)})
+    return sorted({tool for tool, _ in recorded_writes(state)})
 
 
-def _recorded_writes(state: str) -> list[tuple[str, str]]:
+def recorded_writes(state: str) -> list[tuple[str, str]]:
+    """(tool, canonical arguments) of the writes of a recorded state, in their order."""
     writes: Any = parse_json(state) if state else []
     return [(tool, arguments) for tool, arguments in writes]
 
 
 def without_writes(state: str, tools: Set[str], ids: frozenset[str], id_fields: tuple[str, ...]) -> str:
     """A recorded state without the writes that `Dependence.without` leaves out."""
-    left = [write for write in _recorded_writes(state) if not _tied(write, tools, ids, id_fields)]
+    left = [write for write in recorded_writes(state) if not _tied(write, tools, ids, id_fields)]
     return compact_json(left) if left else ""
 
 

@@ -41,6 +41,8 @@ def test_rows_say_what_the_live_desk_said(desk, tmp_path, capsys):
     assert len(list(folder.rows("ablations"))) == 6
     printed = capsys.readouterr().out
     assert "episodes played on the cache alone" in printed and "(ECE)" in printed and "stateless exact" in printed
+    assert "start states that the cache lacks: 0 of " in printed
+    assert sum(folder.manifest.counts["unknown_start_states"].values()) > 0
     assert "Is p honest?" in (tmp_path / "audit" / "report.md").read_text()
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cachebuild.measures import HEADLINES, Calibration, Headlines, share_table
+from cachebuild.measures import HEADLINES, Calibration, Headlines, avoided_by_state, lost_to_state, share_table
 
 
 def row(name="one", **given):
@@ -20,6 +20,7 @@ def row(name="one", **given):
         "reason": "exact hit",
         "lost_to_state": False,
         "stateless_right": None,
+        "behind_unknown_write": False,
     } | given
 
 
@@ -60,14 +61,37 @@ def test_what_is_counted_where():
     headlines = Headlines(0)
     headlines.add(row())
     headlines.add(row(right=False, reason="exact hit; state_unknown", after_write=True))
-    headlines.add(row(tier="unavailable", right=False, lost_to_state=True, stateless_right=False))
+    headlines.add(row(tier="unavailable", right=False, stateless_right=False))
+    headlines.add(row(tier="unavailable", right=False, lost_to_state=True, stateless_right=True))
+    unknown = {"lost_to_state": True, "stateless_right": True, "behind_unknown_write": True}
+    headlines.add(row(tier="best_effort", right=False, **unknown))
     headlines.add(row(volatile=True, right=False))
     shares = {share.name: (share.part, share.whole) for share in headlines.shares()}
     assert list(shares) == list(HEADLINES)
-    assert shares["served (exact, normalised, fuzzy)"] == (2, 3)
+    assert shares["served (exact, normalised, fuzzy)"] == (2, 5)
     assert shares["wrong exact hits"] == (1, 2)
     assert shares["wrong exact hits, state known"] == (0, 1)
     assert shares["wrong hits, reads behind a related write"] == (1, 1)
-    assert shares["hits lost to state keying"] == (1, 3)
-    assert shares["right hits lost to state keying"] == (0, 3)
+    assert shares["hits lost to state keying"] == (2, 5)
+    assert shares["lost hits, behind a write that the cache does not know"] == (1, 5)
+    assert shares["lost hits, recorded in another state only"] == (1, 5)
+    assert shares["wrong stateless hits avoided"] == (1, 5)
     assert len(share_table(headlines.shares())[1]) == len(HEADLINES)
+
+
+@pytest.mark.parametrize(
+    ("stateless", "served", "equal", "lost", "avoided"),
+    [
+        (None, None, False, False, False),
+        ("right", None, False, True, False),
+        ("right", "right", True, False, False),
+        ("right", "right", False, False, False),  # a like call was right as well
+        ("right", "wrong", False, True, False),
+        ("right", "wrong", True, False, False),  # an equal call was served: the fault is not the state's
+        ("wrong", None, False, False, True),
+        ("wrong", "right", True, False, False),
+    ],
+)
+def test_what_the_state_in_the_key_costs_and_saves(stateless, served, equal, lost, avoided):
+    assert lost_to_state(stateless, "right", served, equal=equal) == lost
+    assert avoided_by_state(stateless, "right", equal=equal) == avoided

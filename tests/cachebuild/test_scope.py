@@ -16,7 +16,12 @@ NONE = Agreement(0, None)
         (NONE, Agreement(9, 0.1), "task", False),  # nothing speaks against the task
         (Agreement(9, 0.1), Agreement(9, 0.1), "env", True),
         (Agreement(3, 0.0), Agreement(9, 0.0), "env", True),  # few repeats, but they disagree as the tasks do
-        (Agreement(3, 0.0), NONE, "env", False),
+        (Agreement(3, 0.0), NONE, "env", True),
+        (Agreement(2, 0.0), NONE, "env", True),
+        (Agreement(4, 0.5), NONE, "env", True),
+        (Agreement(1, 0.0), NONE, "env", False),  # one key may be an accident
+        (Agreement(2, 0.5), NONE, "env", False),
+        (Agreement(4, 0.75), NONE, "env", False),
         (Agreement(9, 0.7), Agreement(9, 0.1), "task", True),
     ],
 )
