@@ -82,6 +82,10 @@ class RolloutSettings:
         for name in ("max_turn", "answer_room", "min_first"):
             if getattr(self, name) < 0:
                 raise UsageError(f"--{name.replace('_', '-')} must not be negative, not {getattr(self, name)}")
+        if self.answer_room >= self.max_completion:
+            raise UsageError(
+                f"--answer-room {self.answer_room} leaves no room for calls in a --max-completion of {self.max_completion}"
+            )
         most = self.max_turn or self.max_completion
         if self.min_first > most:
             raise UsageError(f"--min-first {self.min_first} is more than a turn may have ({most} tokens)")

@@ -70,7 +70,7 @@ def _steps(settings: MiniSettings) -> list[tuple[str, list[str]]]:
     raw = str(root / "desk.jsonl")
     train = [at["augmented"], "--seed", seed]
     live = ["--seed", seed, "--tasks", str(settings.tasks), "--first-state", str(HELD_OUT)]
-    live += ["--max-completion", "320", "--max-turn", "64"]
+    live += ["--max-completion", "320", "--max-turn", "64", "--answer-room", "8"]
     sft = [*train, "--model", at["start"], *SFT.format(steps=settings.sft_steps).split()]
     grpo = [*train, "--cache", at["cache"], "--model", at["sft"], *GRPO.format(steps=settings.grpo_steps).split()]
     return [
