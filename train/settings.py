@@ -83,9 +83,8 @@ class RolloutSettings:
             if getattr(self, name) < 0:
                 raise UsageError(f"--{name.replace('_', '-')} must not be negative, not {getattr(self, name)}")
         if self.answer_room >= self.max_completion:
-            raise UsageError(
-                f"--answer-room {self.answer_room} leaves no room for calls in a --max-completion of {self.max_completion}"
-            )
+            room = f"a --max-completion of {self.max_completion}"
+            raise UsageError(f"--answer-room {self.answer_room} leaves no room for calls in {room}")
         most = self.max_turn or self.max_completion
         if self.min_first > most:
             raise UsageError(f"--min-first {self.min_first} is more than a turn may have ({most} tokens)")

@@ -226,3 +226,5 @@ def test_a_crash_in_one_rollout_is_data(renderer, cache_of, dialogue, monkeypatc
 def test_limits_that_hold_nothing_are_refused(renderer, cache_of, dialogue):
     with pytest.raises(UsageError, match="--min-first"):
         RolloutSettings(max_turn=100).check()
+    with pytest.raises(UsageError, match="--answer-room"):
+        RolloutSettings(min_first=0, max_completion=256).check()
