@@ -11,7 +11,10 @@ import random
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from curate.trajectory import Trajectory
 
 TOOL = "search_places"
 FILLER = "the a any good some".split()
@@ -78,10 +81,11 @@ def queries(count: int, recorded: int, seed: int, drawn: int = 1) -> Iterator[st
         yield json.dumps(reworded(rng.choice(known), rng))
 
 
-def recorded_trajectories(count: int, seed: int) -> Iterator[dict[str, Any]]:
+def recorded_trajectories(count: int, seed: int) -> Iterator[Trajectory]:
     """Rows that hold `count` searches."""
     from curate.canonical import hash128
-    from curate.trajectory import rehash
+    from curate.readers.messages import message
+    from curate.trajectory import trajectory_of
 
     calls = recorded_calls_of(count, seed)
     for number in range(count // CALLS_A_TRAJECTORY):
@@ -89,39 +93,10 @@ def recorded_trajectories(count: int, seed: int) -> Iterator[dict[str, Any]]:
         for at, call in enumerate(islice(calls, CALLS_A_TRAJECTORY)):
             text = json.dumps(call)
             asked = {"id": f"c{at}", "name": TOOL, "arguments": text, "args_status": "json"}
-            messages.append(message("assistant", tool_calls=[asked]))
-            messages.append(message("tool", result_of(call), tool_call_id=f"c{at}", name=TOOL))
-        row: dict[str, Any] = {
-            "trajectory_id": hash128(str(number)),
-            "content_hash": "",
-            "source": "made",
-            "source_row": number,
-            "license": None,
-            "env_id": "map",
-            "initial_state_id": None,
-            "task_id": f"t{number}",
-            "trial": 0,
-            "task_group": f"t{number}",
-            "messages": messages,
-            "tools": "[]",
-            "tools_inferred": False,
-            "reward": None,
-            "thinking": [],
-            "split": "train",
-            "weight": 1.0,
-            "evidence": [],
-            "parent": None,
-            "metadata": "{}",
-        }
-        yield rehash(row)  # type: ignore[arg-type]
-
-
-def message(role: str, content: str | None = None, **given: Any) -> dict[str, Any]:
-    """A message of a row."""
-    from curate.trajectory import Message
-
-    empty: dict[str, Any] = dict.fromkeys(Message.__annotations__)
-    return empty | {"role": role, "content": content, "tool_calls": [], "train": False} | given
+            messages.append(message("assistant") | {"tool_calls": [asked]})
+            messages.append(message("tool", result_of(call)) | {"tool_call_id": f"c{at}", "name": TOOL})
+        place = {"source": "made", "env_id": "map", "task_id": f"t{number}"}
+        yield trajectory_of(hash128(str(number)), messages, source_row=number, **place)
 
 
 def write_search_index(path: Path, count: int, seed: int) -> None:

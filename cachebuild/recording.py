@@ -22,7 +22,7 @@ from curate.cli import out, parse, run
 if TYPE_CHECKING:
     from cachebuild.answer import Answer
     from cachebuild.lookup import Query
-    from curate.trajectory import Message
+    from curate.trajectory import Message, Trajectory
 
 
 @dataclass(frozen=True)
@@ -139,10 +139,10 @@ def _lines(logs: Sequence[Path]) -> Iterator[bytes]:
             yield from log
 
 
-def _row(record: dict[str, Any], split: str, number: int, seen: dict[str, int]) -> dict[str, Any]:
+def _row(record: dict[str, Any], split: str, number: int, seen: dict[str, int]) -> Trajectory:
     """One line as a trajectory; equal lines are equal calls made again, so their ids are numbered."""
     from curate.pairing import mark_pairs
-    from curate.trajectory import content_hash
+    from curate.trajectory import trajectory_of
 
     messages = [*record["before"], *record["turn"]]
     last = len(record["before"])
@@ -154,25 +154,21 @@ def _row(record: dict[str, Any], split: str, number: int, seen: dict[str, int]) 
         for pair in mark_pairs(messages)
         if pair.message_index < last or record["origin"] == "simulator"
     ]
-    return {
-        "trajectory_id": name if seen[name] == 1 else f"{name}#{seen[name]}",
-        "content_hash": content_hash(messages, None),
-        "source": f"recorded {record['origin']}",
-        "source_row": number,
-        "env_id": record["env_id"],
-        "initial_state_id": record["initial_state_id"],
-        "task_id": task_id,
-        "trial": -1,
-        "task_group": f"{record['env_id']}/{task_id}",
-        "messages": messages,
-        "tools": "",
-        "tools_inferred": True,
-        "thinking": [],
-        "split": split,
-        "weight": 1.0,
-        "evidence": evidence,
-        "metadata": "{}",
-    }
+    return trajectory_of(
+        name if seen[name] == 1 else f"{name}#{seen[name]}",
+        messages,
+        source=f"recorded {record['origin']}",
+        env_id=record["env_id"],
+        task_id=task_id,
+        source_row=number,
+        initial_state_id=record["initial_state_id"],
+        trial=-1,
+        task_group=f"{record['env_id']}/{task_id}",
+        tools="",
+        tools_inferred=True,
+        split=split,
+        evidence=evidence,
+    )
 
 
 def _evidence(message_index: int, call_index: int, record: dict[str, Any]) -> dict[str, Any]:

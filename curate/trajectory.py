@@ -132,6 +132,35 @@ def content_hash(messages: Iterable[Message], recorded_tools: str | None) -> str
     return hash128(orjson.dumps(picked, option=orjson.OPT_SORT_KEYS), recorded_tools or "")
 
 
+def trajectory_of(
+    trajectory_id: str, messages: list[Message], *, source: str, env_id: str, task_id: str, **columns: Any
+) -> Trajectory:
+    """A trajectory that no file was read for; columns that are not given say nothing of it (no reward, no tools)."""
+    row: dict[str, Any] = {
+        "trajectory_id": trajectory_id,
+        "content_hash": "",
+        "source": source,
+        "source_row": 0,
+        "license": None,
+        "env_id": env_id,
+        "initial_state_id": None,
+        "task_id": task_id,
+        "trial": 0,
+        "task_group": task_id,
+        "messages": messages,
+        "tools": "[]",
+        "tools_inferred": False,
+        "reward": None,
+        "thinking": [],
+        "split": "train",
+        "weight": 1.0,
+        "evidence": [],
+        "parent": None,
+        "metadata": "{}",
+    }
+    return rehash(Trajectory(**(row | columns)))  # type: ignore[typeddict-item]
+
+
 def rehash(row: Trajectory) -> Trajectory:
     """The row with its content_hash brought up to date after its messages changed."""
     row["content_hash"] = content_hash(row["messages"], None if row["tools_inferred"] else row["tools"])

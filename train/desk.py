@@ -13,7 +13,7 @@ from curate.sandbox.checking import CheckResult, check
 from curate.sandbox.recording import SYSTEM
 from curate.sandbox.tasks import Scene, Task
 from curate.sandbox.world import World, preset_of
-from curate.trajectory import Trajectory, rehash
+from curate.trajectory import Trajectory, trajectory_of
 from train.tokens import Part, parts
 
 
@@ -47,34 +47,22 @@ def start_of(task: Task) -> tuple[Trajectory, Part]:
     """A task as a dialogue that the model is to go on with."""
     world = preset_of(task.preset)
     tools = World(task.state_seed, task.preset).tools
-    row: dict[str, Any] = {
-        "trajectory_id": task.task_id,
-        "content_hash": "",
-        "source": "desk",
-        "source_row": 0,
-        "license": None,
-        "env_id": world.env_id,
-        "initial_state_id": task.initial_state_id,
-        "task_id": task.task_id,
-        "trial": 0,
-        "task_group": task.task_id,
-        "messages": [
-            message("system", SYSTEM[task.preset]["content"]),
-            message("user", task.requests[0].goal),
-            message("assistant", ""),
-        ],
-        "tools": compact_json(tools),
-        "tools_inferred": False,
-        "reward": None,
-        "thinking": [],
-        "split": "test",
-        "weight": 1.0,
-        "evidence": [],
-        "parent": None,
-        "metadata": "{}",
-    }
-    made = rehash(Trajectory(**row))  # type: ignore[typeddict-item]
-    return made, next(parts(made))
+    messages = [
+        message("system", SYSTEM[task.preset]["content"]),
+        message("user", task.requests[0].goal),
+        message("assistant", ""),
+    ]
+    row = trajectory_of(
+        task.task_id,
+        messages,
+        source="desk",
+        env_id=world.env_id,
+        task_id=task.task_id,
+        initial_state_id=task.initial_state_id,
+        tools=compact_json(tools),
+        split="test",
+    )
+    return row, next(parts(row))
 
 
 class LiveSession:

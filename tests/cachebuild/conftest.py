@@ -10,7 +10,7 @@ import pytest
 from curate.canonical import hash128, parse_arguments
 from curate.folder import FolderWriter, Manifest
 from curate.schema import REJECT, TRAJECTORY
-from curate.trajectory import Message, Trajectory, rehash
+from curate.trajectory import Message, Trajectory, trajectory_of
 
 
 def message(role: str, content: str | None = None, **given) -> Message:
@@ -41,29 +41,8 @@ def dialogue(*turns) -> list[Message]:
 
 
 def trajectory(name: str, *turns, **given) -> Trajectory:
-    row = {
-        "trajectory_id": hash128(name),
-        "content_hash": "",
-        "source": "made",
-        "source_row": 0,
-        "license": None,
-        "env_id": "shop",
-        "initial_state_id": None,
-        "task_id": "t1",
-        "trial": 0,
-        "task_group": "g1",
-        "messages": dialogue(*turns),
-        "tools": "[]",
-        "tools_inferred": False,
-        "reward": None,
-        "thinking": [],
-        "split": "train",
-        "weight": 1.0,
-        "evidence": [],
-        "parent": None,
-        "metadata": "{}",
-    }
-    return rehash(Trajectory(**(row | given)))
+    place = {"source": "made", "env_id": "shop", "task_id": "t1", "task_group": "g1"}
+    return trajectory_of(**{"trajectory_id": hash128(name), "messages": dialogue(*turns)} | place | given)
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import json
 
 from curate.canonical import hash128
 from curate.readers.messages import message
-from curate.trajectory import Trajectory, rehash
+from curate.trajectory import Trajectory, trajectory_of
 
 MARKS = ["<think>", "</think>", "<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>"]
 TOOLS = [
@@ -58,29 +58,8 @@ def result(text: str, call_id: str = "c0", name: str = "get_order") -> dict:
 
 
 def row_of(*messages: dict, **given: object) -> Trajectory:
-    row = {
-        "trajectory_id": hash128("row"),
-        "content_hash": "",
-        "source": "made",
-        "source_row": 0,
-        "license": None,
-        "env_id": "shop",
-        "initial_state_id": None,
-        "task_id": "t1",
-        "trial": 0,
-        "task_group": "g1",
-        "messages": list(messages),
-        "tools": json.dumps(TOOLS),
-        "tools_inferred": False,
-        "reward": None,
-        "thinking": [],
-        "split": "train",
-        "weight": 1.0,
-        "evidence": [],
-        "parent": None,
-        "metadata": "{}",
-    }
-    return rehash(Trajectory(**(row | given)))
+    place = {"source": "made", "env_id": "shop", "task_id": "t1", "task_group": "g1", "tools": json.dumps(TOOLS)}
+    return trajectory_of(**{"trajectory_id": hash128("row"), "messages": list(messages)} | place | given)
 
 
 def build_model(tokenizer):
