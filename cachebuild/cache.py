@@ -12,7 +12,7 @@ from cachebuild.index import EntryIndex
 from cachebuild.key import KEY_VERSION
 from cachebuild.lookup import Lookup, LookupSettings, ToolFacts
 from cachebuild.misses import Misses
-from cachebuild.normalising import Normalising, of_env, read_ways
+from cachebuild.normalising import Counts, Normalising, of_env, read_ways
 from cachebuild.policies import EVERY_OTHER, Policies, names_of, policy_of, read_policies
 from cachebuild.recording import Recorder
 from cachebuild.session import Session
@@ -120,9 +120,12 @@ def _read_tools(
     tools: dict[tuple[str, str], ToolFacts] = {}
     kinds: dict[str, dict[str, ToolKind]] = {}
     rows = list(folder.rows("tools"))
-    ways = {(row["env_id"], row["tool"]): read_ways(row["normalised"]) for row in rows}
+    ways: dict[str, dict[str, Counts]] = {}
     for row in rows:
-        place = (row["env_id"], row["tool"])
+        ways.setdefault(row["env_id"], {})[row["tool"]] = read_ways(row["normalised"])
+    together = {env_id: of_env(tools_ways.values()) for env_id, tools_ways in ways.items()}
+    for row in rows:
+        place = env_id, tool = row["env_id"], row["tool"]
         fields: dict[str, FieldCounts] = counted.get(place, {})
         id_fields = rules.get(row["env_id"], DEFAULT_RULES).id_fields
         kinds.setdefault(row["env_id"], {})[row["tool"]] = row["kind"]
@@ -134,7 +137,7 @@ def _read_tools(
             policy=policy.allowed(row["kind"], frozenset(row["policy"])),
             agreement=row["agreement"],
             calibration=ToolCalibration(fields, settings, id_fields),
-            normalising=Normalising(ways[place], of_env(ways[each] for each in ways if each[0] == place[0]), id_fields),
+            normalising=Normalising(ways[env_id][tool], together[env_id], id_fields),
             bystanders=bystanders(read_seen(row["behind"])),
             lowest_p=policy.lowest_p,
         )

@@ -20,7 +20,7 @@ from cachebuild.candidate_arrays import Table
 from cachebuild.candidate_table import build_table, column_names, is_sound
 from cachebuild.candidates import CandidateSearch, rule_of
 from cachebuild.hash_file import Damaged
-from cachebuild.index_place import IndexSource, give_name, is_ours, locked, places
+from cachebuild.index_place import IndexSource, give_name, is_trusted, locked, places
 from cachebuild.index_records import unpack_keys
 from cachebuild.key import Place, calls_key, repr_short
 from curate.canonical import canonical_json, hash128
@@ -94,7 +94,7 @@ class _Wanted:
         folder, info = self.index.home[0], self.info()
         for path in self.paths():
             with suppress(OSError, Damaged):
-                if path.parent == folder or (path.parent.is_dir() and is_ours(path.parent)):
+                if is_trusted(path, folder):
                     file = ArrayFile(path)
                     if file.info == info and is_sound(file.arrays):
                         return file

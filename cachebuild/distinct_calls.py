@@ -21,8 +21,9 @@ import pyarrow.parquet as pq
 
 from cachebuild.calibration import CalibrationSettings, FieldCounts, Recorded, calibrate
 from cachebuild.rescope import Tool
-from cachebuild.spool import Spool, collector_at_rest
+from cachebuild.spool import Spool
 from curate.canonical import parse_object
+from curate.collector import collector_at_rest
 from curate.engine import Engine
 from curate.progress import track
 

@@ -20,7 +20,7 @@ from curate.trajectory import Message, Trajectory
 from curate.turns import result_failed
 
 _MESSAGE = "messages.list.element"
-CALL_COLUMNS = (
+_OWN = (
     "trajectory_id",
     "content_hash",
     "env_id",
@@ -29,24 +29,16 @@ CALL_COLUMNS = (
     "task_group",
     "split",
     "source",
+)
+CALL_COLUMNS = (
+    *_OWN,
     *(f"{_MESSAGE}.{name}" for name in ("role", "content", "tool_call_id", "name", "is_error")),
     *(f"{_MESSAGE}.tool_calls.list.element.{name}" for name in ("id", "name", "arguments")),
     *(f"evidence.list.element.{name}" for name in ("message_index", "call_index")),
 )
 """The columns that entries are made of, as paths in a Parquet file: reading costs most, so no other is read."""
 
-ROW_COLUMNS = (
-    "trajectory_id",
-    "content_hash",
-    "env_id",
-    "initial_state_id",
-    "task_id",
-    "task_group",
-    "split",
-    "source",
-    "messages",
-    "evidence",
-)
+ROW_COLUMNS = (*_OWN, "messages", "evidence")
 """The columns of a trajectory that entries are made of."""
 
 

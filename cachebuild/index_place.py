@@ -102,11 +102,16 @@ def find(folder: Path, source: IndexSource) -> HashFile | None:
     """The index of the source, if one stands somewhere and its header is sound."""
     for path in places(folder, source):
         with suppress(OSError, Damaged):
-            if path.parent == folder or (path.parent.is_dir() and is_ours(path.parent)):
+            if is_trusted(path, folder):
                 file = HashFile(path)
                 if source.made(file):
                     return file
     return None
+
+
+def is_trusted(path: Path, folder: Path) -> bool:
+    """Whether what stands at one of the `places` may be read: it is in the cache folder, or in one that is ours."""
+    return path.parent == folder or (path.parent.is_dir() and is_ours(path.parent))
 
 
 def is_ours(folder: Path) -> bool:

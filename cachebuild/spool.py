@@ -6,7 +6,6 @@ will stand in the cache, unless the second pass finds that a tool's results hold
 
 from __future__ import annotations
 
-import gc
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence, Set
@@ -24,6 +23,7 @@ from cachebuild.rescope import Tool, rescoped
 from cachebuild.schema import ENTRY
 from cachebuild.settings import CompileSettings, words
 from cachebuild.sources import Chosen
+from curate.collector import collector_at_rest
 from curate.engine import Engine
 from curate.folder import DatasetFolder, read_batches
 from curate.manifest import Shard
@@ -197,18 +197,6 @@ class _Spooling:
                 for batch in file.iter_batches(_ROWS_AT_ONCE, [group], columns):
                     rows = self.chosen.rows(job.table, batch.to_pylist())
                     yield [row for row in rows if row["trajectory_id"] not in self.known]
-
-
-@contextmanager
-def collector_at_rest() -> Iterator[None]:
-    """No search for cycles during the block: rows hold none, and to look takes as long as to make them."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from cachebuild.bystanders import count_unchanged, seen_rows
@@ -41,16 +42,15 @@ def write_tool_tables(
     for (env_id, tool), counted in calibrated(spool, numbers, task_scoped, settings.calibration, id_fields, engine):
         facts[env_id, tool]["id_driven"] = _id_driven(counted)
         calibration.write(calibration_rows(env_id, tool, counted, settings.calibration))
-    _add_evidence(facts, spool, worlds)
+    _add_evidence(facts, spool, id_fields)
     for row in facts.values():
         row["policy"] = tool_policy(row["kind"], row["id_driven"])
     writer.table("tools", TOOL).write(facts.values())
     return facts
 
 
-def _add_evidence(facts: Facts, spool: Spool, worlds: Worlds) -> None:
+def _add_evidence(facts: Facts, spool: Spool, id_fields: Mapping[str, tuple[str, ...]]) -> None:
     """Count what calls of equal normalised arguments, and equal reads behind tied writes, have in common."""
-    id_fields = {env_id: rules.id_fields for env_id, rules in worlds.rules.items()}
     for place, counted in count_ways(spool.scan(), id_fields).items():
         facts[place]["normalised"] = way_rows(counted)
     for place, seen in count_unchanged(spool.scan(), id_fields).items():

@@ -6,10 +6,8 @@ duplicates needs. Nothing here depends on other chunks, so chunks can be digeste
 
 from __future__ import annotations
 
-import gc
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -17,6 +15,7 @@ from typing import Any, cast
 import orjson
 import pyarrow as pa
 
+from curate.collector import collector_at_rest
 from curate.decontaminate import Benchmarks
 from curate.dedup import exact_key
 from curate.dedup_text import View as TextView
@@ -106,7 +105,7 @@ class Digest:
         Returns:
             The path of the file, which appears whole.
         """
-        with _no_collections():
+        with collector_at_rest():
             return self._digest(chunk)
 
     def _digest(self, chunk: Chunk) -> str:
@@ -149,18 +148,6 @@ class Digest:
             return table
         found = signatures(table.column("text").combine_chunks(), self.permutations, threads=1)
         return table.append_column("signature", to_arrow(found))
-
-
-@contextmanager
-def _no_collections() -> Iterator[None]:
-    """Leave cycles to later: a chunk's many small values make Python look for them again and again, in vain."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def reject_columns(step: str, reason: str, detail: str) -> dict[str, str]:
