@@ -42,6 +42,7 @@ COMMANDS = {
     "train.grpo": "train.grpo",
     "train.evaluate": "train.evaluate",
     "train.mini": "train.mini.__main__",
+    "train.mini.start": "train.mini.start",
 }
 """Command name -> module with `main(argv) -> int`; each also runs as `python -m NAME`."""
 

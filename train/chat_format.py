@@ -59,7 +59,7 @@ class ChatFormat:
 
     Attributes:
         tokenizer: of the model.
-        template: Jinja text; it is what a checkpoint must be saved with (`save_with`).
+        template: Jinja text; it is what a checkpoint must be saved with (`train.models.load_format`).
         inline: thoughts stand in the content, since the template does not know `reasoning_content`.
     """
 
@@ -110,10 +110,6 @@ class ChatFormat:
     def encode(self, text: str) -> list[int]:
         """Token ids of a rendered text."""
         return self.tokenizer.encode(text, add_special_tokens=False)
-
-    def save_with(self, tokenizer: Tokenizer) -> None:
-        """Make this the template of a tokenizer that is saved with a checkpoint."""
-        tokenizer.chat_template = self.template
 
     def _text(self, messages: Sequence[Form], tools: Sequence[Form] = (), prompt: bool = False) -> str:
         forms = [self._plain(form) for form in messages]

@@ -160,12 +160,10 @@ def write(rows: Sequence[dict[str, Any]], settings: EvaluateSettings) -> None:
     from curate.folder import FolderWriter, Manifest
     from curate.plots import bars
     from curate.report import Report
-    from train.model_folder import TRAINING, training_of
+    from train.model_folder import trained_identity
 
     assert settings.out is not None, "only called with --out"
-    told = asdict(settings) | {"model": None, "out": None}
-    if (settings.model / TRAINING).is_file():
-        told["model"] = training_of(settings.model)["identity"]
+    told = asdict(settings) | {"model": trained_identity(settings.model)}
     for name in ("out", "overwrite", "batch"):
         del told[name]
     headers, lines = summary(rows, settings.seed)

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cachebuild.settings import chosen_splits
 from curate.cli import out, parse, run
 from curate.errors import UsageError
 from train.settings import GrpoSettings
@@ -38,18 +38,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 def train(settings: GrpoSettings) -> tuple[int, float, float]:
     """Train and publish the model; returns (steps, mean reward of the first tenth, of the last tenth)."""
     from cachebuild import ToolCache
-    from cachebuild.settings import chosen_splits
     from curate.folder import DatasetFolder
-    from train.chat_format import chat_format
     from train.model_folder import ModelFolder
-    from train.models import load_tokenizer
+    from train.models import load_format
     from train.prompts import store_prompts
     from train.tokens import Renderer
 
     folder, cache = DatasetFolder.open(settings.data, kinds=KINDS), ToolCache.open(settings.cache)
-    tokenizer = load_tokenizer(settings.model)
-    form = chat_format(tokenizer, settings.template)
-    form.save_with(tokenizer)
+    form = load_format(settings.model, settings.template)
     renderer = Renderer(form)
     place = ModelFolder(settings.out, _identity(settings, folder), overwrite=settings.overwrite)
     with place.open():
@@ -62,15 +58,12 @@ def train(settings: GrpoSettings) -> tuple[int, float, float]:
             )
 
         from train.grpo_trainer import Rollouts, grpo_trainer
-        from train.sft_trainer import save_model
+        from train.trainers import run_trainer
 
         rollouts = Rollouts(store, renderer, cache, settings, place.checkpoints / "rollouts")
         trainer = grpo_trainer(settings, form, rollouts, place.checkpoints)
-        last = place.last_checkpoint()
-        trainer.train(resume_from_checkpoint=str(last) if last else None)
-        save_model(trainer, form, place.partial)
+        history = run_trainer(trainer, form, place)
         rollouts.gather(place.partial / "rollouts", folder)
-        history: list[dict[str, Any]] = trainer.state.log_history
         place.publish(history, dict(sorted(renderer.counts.items())))
         steps: int = trainer.state.global_step
     paid = [row["reward"] for row in history if "reward" in row]
@@ -82,13 +75,12 @@ def _identity(settings: GrpoSettings, folder: DatasetFolder) -> dict[str, Any]:
     """What decides the weights."""
     from curate.folder import folder_input
     from curate.manifest import MANIFEST, sha256_file
-    from train.model_folder import TRAINING, training_of
+    from train.model_folder import trained_identity
 
     told = asdict(settings)
     for name in ("data", "cache", "out", "overwrite", "report_to", "save_every"):
         del told[name]
-    if (Path(settings.model) / TRAINING).is_file():
-        told["model"] = training_of(Path(settings.model))["identity"]
+    told["model"] = trained_identity(settings.model) or settings.model
     told["cache"] = sha256_file(settings.cache / MANIFEST)
     return {"command": "train.grpo", "settings": told, "inputs": [folder_input(folder)]}
 

@@ -14,6 +14,7 @@ from datasets import Dataset
 
 from cachebuild.cache import ToolCache
 from curate.canonical import hash128
+from curate.errors import UsageError
 from curate.folder import DatasetFolder, FolderWriter, Manifest, folder_input, read_batches
 from curate.schema import TRAJECTORY
 from curate.table_writer import TableWriter
@@ -24,8 +25,8 @@ from train.prompts import PromptStore, StoredPrompt
 from train.rollout import CacheAgentLoop, Rollout, RolloutTask
 from train.scoring import metrics, score, trajectory
 from train.settings import GrpoSettings
-from train.sft_trainer import dtype_of, lora_of, optimiser_arguments
 from train.tokens import Renderer
+from train.trainers import dtype_of, lora_of, optimiser_arguments
 
 os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")  # rollout_func is what we build on; a test holds what it does
 
@@ -162,8 +163,6 @@ def grpo_trainer(settings: GrpoSettings, form: ChatFormat, rollouts: Rollouts, c
 
 
 def _accumulation(settings: GrpoSettings, world: int) -> int:
-    from curate.errors import UsageError
-
     wanted, at_once = settings.group.prompts * settings.group.generations, settings.optimiser.batch_size * world
     if wanted % at_once:
         raise UsageError(

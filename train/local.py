@@ -17,17 +17,13 @@ class LocalGenerate:
         tokenizer: its tokenizer.
         temperature: of sampling; 0 takes the likeliest token.
         batch: rollouts at once.
-        call_mark: id of the token that begins a call; none begins before `min_new` tokens.
     """
 
-    def __init__(
-        self, model: Any, tokenizer: Any, temperature: float = 1.0, batch: int = 64, call_mark: int | None = None
-    ) -> None:
+    def __init__(self, model: Any, tokenizer: Any, temperature: float = 1.0, batch: int = 64) -> None:
         self._model = model.eval()
         self._pad = tokenizer.pad_token_id
         self._end = tokenizer.eos_token_id
         self._batch = batch
-        self._call_mark = call_mark
         self._sampling = {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
         if not temperature:
             self._sampling = {"do_sample": False}

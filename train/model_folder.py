@@ -20,6 +20,8 @@ from curate.folder import check_parent
 
 TRAINING = "training.json"
 METRICS = "metrics.parquet"
+STATE = "trainer_state.json"
+"""Of a checkpoint: how far it is."""
 
 
 class ModelFolder:
@@ -52,6 +54,7 @@ class ModelFolder:
         self.checkpoints.mkdir(exist_ok=True)
         with exclusive(self.checkpoints / "lock", str(self.out)):
             recover_folder(self.out)
+            shutil.rmtree(self.partial, ignore_errors=True)  # of a run that was killed while it wrote the model
             known = self.checkpoints / "run.json"
             if known.exists() and json.loads(known.read_bytes()).get("identity") != self.identity:
                 raise UsageError(
@@ -68,7 +71,7 @@ class ModelFolder:
 
     def last_checkpoint(self) -> Path | None:
         """The last checkpoint that was written whole."""
-        found = [path for path in self.checkpoints.glob("checkpoint-*") if (path / "trainer_state.json").is_file()]
+        found = [path for path in self.checkpoints.glob("checkpoint-*") if (path / STATE).is_file()]
         return max(found, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
 
     def publish(self, metrics: Iterable[Mapping[str, Any]], counts: Mapping[str, Any]) -> None:
@@ -91,6 +94,12 @@ class ModelFolder:
             raise UpToDate(f"{out} is up to date: same settings, same data")
         if not self._overwrite:
             raise UsageError(f"{out} was trained with other settings or data; use --overwrite or another --out")
+
+
+def trained_identity(model: Path | str) -> str | None:
+    """The identity of a model that this project trained, wherever it stands; None of any other."""
+    path = Path(model)
+    return str(training_of(path)["identity"]) if (path / TRAINING).is_file() else None
 
 
 def training_of(folder: Path) -> dict[str, Any]:

@@ -6,9 +6,21 @@ import warnings
 from typing import Any
 
 from curate.errors import UsageError
+from train.chat_format import ChatFormat, Template, chat_format
 
 # trl 1.16 and peft 0.21 ask for the old name of a transformers 5 property, at every step.
 warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
+
+
+def load_format(model: str, template: Template, *, whole_dialogues: bool = False) -> ChatFormat:
+    """The format to train a checkpoint in; its tokenizer is saved with that template.
+
+    Raises:
+        UsageError: if there is no tokenizer, or none that can be trained with.
+    """
+    form = chat_format(load_tokenizer(model), template, whole_dialogues=whole_dialogues)
+    form.tokenizer.chat_template = form.template
+    return form
 
 
 def load_tokenizer(model: str) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 from cachebuild.answer import TIERS, Answer, Tier
 from curate.readers.messages import message
@@ -231,19 +231,18 @@ class CacheAgentLoop:
         """The results of a turn's calls, with their evidence; a call that cannot be run is told so."""
         rollout, session = running.rollout, running.session
         assert session is not None, "a rollout without a session is not live"
-        refused = [_refusal(call, running.tools) for call in calls]
-        run = [(call.name, call.arguments) for call, reason in zip(calls, refused, strict=True) if reason is None]
+        refused = [_refused(call, running.tools) for call in calls]
+        run = [(call.name, call.arguments) for call, refusal in zip(calls, refused, strict=True) if refusal is None]
         answers = iter(session.turn(run) if run else ())
+        index, said = len(rollout.messages) - 1, rollout.messages[-1]["tool_calls"]
         results = []
-        for at, (call, reason) in enumerate(zip(calls, refused, strict=True)):
-            answer = next(answers) if reason is None else None
-            rollout.malformed += answer is None
-            index = len(rollout.messages) - 1
-            rollout.evidence.append(_evidence(index, at, answer, reason))
-            said = rollout.messages[-1]["tool_calls"][at]
-            result = message("tool", self._fitted(rollout, answer.result if answer else _told(reason or "", call)))
-            result["tool_call_id"], result["name"] = said["id"], said["name"]
+        for at, refusal in enumerate(refused):
+            answer = refusal or next(answers)
+            rollout.evidence.append(_evidence(index, at, answer))
+            result = message("tool", self._fitted(rollout, answer.result))
+            result["tool_call_id"], result["name"] = said[at]["id"], said[at]["name"]
             results.append(result)
+        rollout.malformed += len(calls) - len(run)
         return results
 
     def _fitted(self, rollout: Rollout, text: str) -> str:
@@ -294,28 +293,26 @@ def _spoken(said: Said, number: int) -> Message:
     return turn
 
 
-def _refusal(call: SaidCall, tools: frozenset[str]) -> tuple[str, str] | None:
-    """(type, message) of the error that the model gets instead of a result."""
+def _refused(call: SaidCall, tools: frozenset[str]) -> Answer | None:
+    """The error that the model gets instead of a result; None for a call that can be run."""
     if call.problem is not None:
-        return MALFORMED, call.problem
-    if tools and call.name not in tools:
-        return UNKNOWN_TOOL, f"there is no tool {call.name!r}"
-    return None
+        kind, told = MALFORMED, call.problem
+    elif tools and call.name not in tools:
+        kind, told = UNKNOWN_TOOL, f"there is no tool {call.name!r}"
+    else:
+        return None
+    text = json.dumps({"error": {"type": kind, "tool": call.name or None, "message": told}}, ensure_ascii=False)
+    return Answer(text, "unavailable", 0.0, f"{kind}: {told}", failed=True)
 
 
-def _told(reason: tuple[str, str] | str, call: SaidCall) -> str:
-    kind, text = reason if isinstance(reason, tuple) else (MALFORMED, reason)
-    return json.dumps({"error": {"type": kind, "tool": call.name or None, "message": text}}, ensure_ascii=False)
-
-
-def _evidence(message_index: int, call_index: int, answer: Answer | None, reason: Any) -> Evidence:
+def _evidence(message_index: int, call_index: int, answer: Answer) -> Evidence:
     return Evidence(
         message_index=message_index,
         call_index=call_index,
-        tier=answer.tier if answer else "unavailable",
-        p=answer.p if answer else 0.0,
-        source_trajectory_id=answer.source_trajectory_id if answer else None,
-        source_message_index=answer.source_message_index if answer else None,
-        reason=answer.reason if answer else f"{reason[0]}: {reason[1]}",
+        tier=answer.tier,
+        p=answer.p,
+        source_trajectory_id=answer.source_trajectory_id,
+        source_message_index=answer.source_message_index,
+        reason=answer.reason,
         step_reward=None,
     )

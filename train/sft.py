@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cachebuild.settings import chosen_splits
 from curate.cli import out, parse, run
 from curate.errors import UsageError
 from train.settings import SftSettings
@@ -42,7 +42,7 @@ def dry_run(settings: SftSettings) -> int:
     folder, renderer = _open(settings)
     lengths: list[int] = []
     trained = 0
-    for row in chosen(folder, _splits(settings)):
+    for row in chosen(folder, chosen_splits(settings.splits)):
         for example in renderer.examples(row):
             if not lengths:
                 out(marked(renderer, example) + "\n")
@@ -74,51 +74,38 @@ def _train(settings: SftSettings) -> int:
 
 def fit(settings: SftSettings, folder: DatasetFolder, renderer: Renderer, place: ModelFolder) -> tuple[int, float]:
     """Train and publish the model; returns (steps, last loss)."""
-    from train.sft_trainer import examples_of, save_model, sft_trainer
+    from train.sft_trainer import examples_of, sft_trainer
+    from train.trainers import run_trainer
 
-    examples = examples_of(folder, _splits(settings), renderer, place.checkpoints / "train.arrow")
+    examples = examples_of(folder, chosen_splits(settings.splits), renderer, place.checkpoints / "train.arrow")
     if not len(examples):
         raise UsageError(f"{settings.data} gives no example: {_left_out(renderer) or 'no trajectory in --splits'}")
     trainer = sft_trainer(settings, renderer.format, examples, place.checkpoints)
-    last = place.last_checkpoint()
-    trainer.train(resume_from_checkpoint=str(last) if last else None)
-    save_model(trainer, renderer.format, place.partial)
-    history: list[dict[str, Any]] = trainer.state.log_history
+    history = run_trainer(trainer, renderer.format, place)
     place.publish(history, dict(sorted(renderer.counts.items())))
     return trainer.state.global_step, next(row["loss"] for row in reversed(history) if "loss" in row)
 
 
 def _open(settings: SftSettings) -> tuple[DatasetFolder, Renderer]:
-    from cachebuild.settings import chosen_splits
     from curate.folder import DatasetFolder
-    from train.chat_format import chat_format
-    from train.models import load_tokenizer
+    from train.models import load_format
     from train.tokens import Renderer
 
     chosen_splits(settings.splits)
     folder = DatasetFolder.open(settings.data, kinds=KINDS)
-    tokenizer = load_tokenizer(settings.model)
-    form = chat_format(tokenizer, settings.template, whole_dialogues=settings.tokens.dialogue == "whole")
-    form.save_with(tokenizer)
-    return folder, Renderer(form, settings.tokens)
-
-
-def _splits(settings: SftSettings) -> frozenset[str]:
-    from cachebuild.settings import chosen_splits
-
-    return chosen_splits(settings.splits)
+    whole = settings.tokens.dialogue == "whole"
+    return folder, Renderer(load_format(settings.model, settings.template, whole_dialogues=whole), settings.tokens)
 
 
 def _identity(settings: SftSettings, folder: DatasetFolder) -> dict[str, Any]:
     """What decides the weights; a local checkpoint counts by its own training, not by where it stands."""
     from curate.folder import folder_input
-    from train.model_folder import TRAINING, training_of
+    from train.model_folder import trained_identity
 
     told = asdict(settings)
     for name in ("data", "out", "config", "overwrite", "dry_run", "report_to", "save_every"):
         del told[name]
-    if (Path(settings.model) / TRAINING).is_file():
-        told["model"] = training_of(Path(settings.model))["identity"]
+    told["model"] = trained_identity(settings.model) or settings.model
     return {"command": "train.sft", "settings": told, "inputs": [folder_input(folder)]}
 
 

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from curate.folder import FolderWriter, Manifest
 from curate.readers.messages import message
-from curate.schema import REJECT, TRAJECTORY
-from tests.train.rows import build_tokenizer, call, result, row_of, says
+from tests.train.rows import build_model, build_tokenizer, call, result, row_of, says, write_folder
 
 pytest.importorskip("torch", reason="needs the extra: pip install -e '.[train]'")
+
+
+@pytest.fixture
+def model(tmp_path):
+    """A random tiny Qwen3 with its tokenizer, on disk."""
+    path, tokenizer = tmp_path / "model", build_tokenizer()
+    build_model(tokenizer).save_pretrained(path)
+    tokenizer.save_pretrained(path)
+    return path
 
 
 @pytest.fixture
@@ -41,10 +48,7 @@ def cache_of(tmp_path):
         from cachebuild.compile import compile_cache
         from cachebuild.settings import CompileSettings
 
-        settings = {"env_rules": {}, "split": {"train_share": 1.0, "validation_share": 0.0, "test_share": 0.0}}
-        with FolderWriter(tmp_path / "rows", Manifest("curated", "test", settings, [])) as writer:
-            writer.table("trajectories", TRAJECTORY).write(rows)
-            writer.table("rejects", REJECT).write([])
+        write_folder(tmp_path / "rows", rows)
         compile_cache(CompileSettings(tmp_path / "rows", tmp_path / "cache"))
         return ToolCache.open(tmp_path / "cache")
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from pathlib import Path
 
 from curate.canonical import hash128
+from curate.folder import FolderWriter, Manifest
 from curate.readers.messages import message
+from curate.schema import REJECT, TRAJECTORY
 from curate.trajectory import Trajectory, trajectory_of
 
 MARKS = ["<think>", "</think>", "<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>"]
@@ -60,6 +64,29 @@ def result(text: str, call_id: str = "c0", name: str = "get_order") -> dict:
 def row_of(*messages: dict, **given: object) -> Trajectory:
     place = {"source": "made", "env_id": "shop", "task_id": "t1", "task_group": "g1", "tools": json.dumps(TOOLS)}
     return trajectory_of(**{"trajectory_id": hash128("row"), "messages": list(messages)} | place | given)
+
+
+def asked_orders(count: int) -> list[Trajectory]:
+    """Dialogues of one user turn with one call."""
+    return [
+        row_of(
+            message("user", f"Where is W{n}?"),
+            says(None, call("get_order", {"order_id": f"W{n}"}), thought="I need the order."),
+            result('{"status": "open"}'),
+            says("It is open.", thought="The order is open."),
+            trajectory_id=str(n),
+        )
+        for n in range(count)
+    ]
+
+
+def write_folder(path: Path, rows: Iterable[Trajectory]) -> Path:
+    """Rows as a curated folder."""
+    settings = {"env_rules": {}, "split": {"train_share": 1.0, "validation_share": 0.0, "test_share": 0.0}}
+    with FolderWriter(path, Manifest("curated", "test", settings, [])) as writer:
+        writer.table("trajectories", TRAJECTORY).write(rows)
+        writer.table("rejects", REJECT).write([])
+    return path
 
 
 def build_model(tokenizer):

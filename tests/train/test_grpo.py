@@ -2,32 +2,13 @@ import polars as pl
 import pytest
 
 from curate.folder import DatasetFolder
-from curate.readers.messages import message
-from tests.train.rows import build_model, build_tokenizer, call, result, row_of, says
+from tests.train.rows import asked_orders, build_tokenizer
 from train.grpo import main
 
 
 @pytest.fixture
-def model(tmp_path):
-    path, tokenizer = tmp_path / "model", build_tokenizer()
-    build_model(tokenizer).save_pretrained(path)
-    tokenizer.save_pretrained(path)
-    return path
-
-
-@pytest.fixture
 def data(tmp_path, cache_of):
-    rows = [
-        row_of(
-            message("user", f"Where is W{n}?"),
-            says(None, call("get_order", {"order_id": f"W{n}"}), thought="I need the order."),
-            result('{"status": "open"}'),
-            says("It is open.", thought="The order is open."),
-            trajectory_id=str(n),
-        )
-        for n in range(8)
-    ]
-    cache_of(*rows)  # tmp_path/rows and tmp_path/cache
+    cache_of(*asked_orders(8))  # tmp_path/rows and tmp_path/cache
     return tmp_path / "rows"
 
 
@@ -116,6 +97,23 @@ def test_the_same_seed_gives_the_same_weights_and_a_resumed_run_too(data, model,
     assert weights[0] == weights[1]
     told = [DatasetFolder.open(tmp_path / name / "rollouts") for name in ("one", "two")]
     assert list(told[0].rows("trajectories")) == list(told[1].rows("trajectories"))
+
+
+def test_a_run_that_was_stopped_while_it_wrote_the_model_writes_it_again(data, model, tmp_path, monkeypatch):
+    from train.model_folder import ModelFolder
+
+    def stops(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ModelFolder, "publish", stops)
+    more = ("--save-every", "1", "--max-steps", "1")
+    assert main(ask(tmp_path, data, model, "stopped", *more)) == 130
+    monkeypatch.undo()
+    for name in ("stopped", "straight"):
+        assert main(ask(tmp_path, data, model, name, *more)) == 0
+        assert DatasetFolder.open(tmp_path / name / "rollouts").manifest.rows("trajectories") == 4
+    weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("stopped", "straight")]
+    assert weights[0] == weights[1]
 
 
 def test_too_few_prompts_are_told(data, model, tmp_path, capsys):

@@ -3,38 +3,13 @@ import json
 import polars as pl
 import pytest
 
-from curate.folder import FolderWriter, Manifest
-from curate.readers.messages import message
-from curate.schema import REJECT, TRAJECTORY
-from tests.train.rows import build_model, build_tokenizer, call, result, row_of, says
+from tests.train.rows import asked_orders, write_folder
 from train.sft import main
 
 
 @pytest.fixture
-def model(tmp_path):
-    """A random tiny Qwen3 with its tokenizer, on disk."""
-    path, tokenizer = tmp_path / "model", build_tokenizer()
-    build_model(tokenizer).save_pretrained(path)
-    tokenizer.save_pretrained(path)
-    return path
-
-
-@pytest.fixture
 def data(tmp_path):
-    rows = [
-        row_of(
-            message("user", f"Where is W{n}?"),
-            says(None, call("get_order", {"order_id": f"W{n}"}), thought="I need the order."),
-            result('{"status": "open"}'),
-            says("It is open.", thought="The order is open."),
-            trajectory_id=str(n),
-        )
-        for n in range(6)
-    ]
-    with FolderWriter(tmp_path / "data", Manifest("curated", "test", {}, [])) as writer:
-        writer.table("trajectories", TRAJECTORY).write(rows)
-        writer.table("rejects", REJECT).write([])
-    return tmp_path / "data"
+    return write_folder(tmp_path / "data", asked_orders(6))
 
 
 def arguments(data, model, *more):

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from curate.cli import main as cacherl
 from curate.cli import out, parse, run, say
 from curate.errors import UsageError
 
@@ -87,24 +88,8 @@ def _steps(settings: MiniSettings) -> list[tuple[str, list[str]]]:
 
 
 def _step(command: str, words: list[str]) -> int:
-    import importlib
-
     say(f"$ python -m {command} {shlex.join(words)}")
-    if command == "train.mini.start":
-        return _start(Path(words[0]), int(words[2]), Path(words[4]))
-    from curate.cli import COMMANDS
-
-    return int(importlib.import_module(COMMANDS[command]).main(words))
-
-
-def _start(data: Path, seed: int, path: Path) -> int:
-    """An untrained model with the vocabulary of the data."""
-    from curate.folder import DatasetFolder
-    from train.mini.model import save
-
-    size = save(DatasetFolder.open(data).rows("trajectories"), path, seed)  # type: ignore[arg-type]
-    out(f"{path}: {size:,} parameters")
-    return 0
+    return cacherl([command, *words])
 
 
 def _compare(settings: MiniSettings) -> None:
