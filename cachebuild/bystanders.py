@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cachebuild.state import id_values, without_writes, writers
+from cachebuild.ids import id_values
+from cachebuild.state import without_writes, writers
 from curate.canonical import parse_json
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from typing import Any, Literal, TypeAlias
 
 from cachebuild.curve import GRID, Curve, PairSums, fit, p_at
 from cachebuild.fidelity import beyond_chance, chance_of, shared, tokens
+from cachebuild.ids import is_id_field
 from cachebuild.similarity import StemWeights, stems, text_similarity
-from cachebuild.state import is_id_field
 from curate.canonical import canonical_json
 from curate.errors import FolderError, UsageError
 

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from cachebuild.answer import TIERS, Answer, Outcome, Tier, unavailable
 from cachebuild.calibration import NEVER_FUZZY, CalibrationSettings, FieldDifference, ToolCalibration, product
+from cachebuild.ids import id_values
 from cachebuild.key import CallArguments, Place, exact_key, normalised_arguments, normalised_key, repr_short
 from cachebuild.normalising import Normalising
 from cachebuild.policies import read_policies
-from cachebuild.state import Dependence, id_values
+from cachebuild.state import Dependence
 from curate.canonical import hash128
 from curate.errors import UsageError
 

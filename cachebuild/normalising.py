@@ -13,7 +13,7 @@ from itertools import combinations
 from math import prod
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
-from cachebuild.state import is_id_field
+from cachebuild.ids import is_id_field
 
 if TYPE_CHECKING:
     import polars as pl

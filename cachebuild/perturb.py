@@ -6,8 +6,8 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
+from cachebuild.ids import is_id_field
 from cachebuild.key import read_arguments
-from cachebuild.state import is_id_field
 
 Turn: TypeAlias = list[tuple[str, dict[str, Any] | str]]
 """The calls of one turn; a text stands for arguments that are not JSON."""

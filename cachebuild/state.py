@@ -11,106 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from itertools import groupby
 from typing import Any, TypeAlias
 
 from cachebuild.answer import is_unavailable
+from cachebuild.ids import id_values, may_hold_ids, read_ids, written_ids
 from cachebuild.key import CallArguments, read_arguments
-from curate.canonical import Json, compact_json, hash128, parse_json
-from curate.env import DEFAULT_RULES, EnvRules, ToolKind, name_words, tool_kind
+from curate.canonical import compact_json, hash128, parse_json
+from curate.env import DEFAULT_RULES, EnvRules, ToolKind, tool_kind
 from curate.pairing import PairedCall, pair_calls
 from curate.trajectory import Message
 from curate.turns import result_failed
-
-ID_WORDS = frozenset("id ids number numbers code codes".split())
-"""Last words of the names of fields that hold ids: `user_id`, `itemIds`, `flight_number`, `zip_code`."""
-
-
-_NESTED = (dict, list)
-
-
-@lru_cache(maxsize=65_536)
-def is_id_field(name: str, id_fields: tuple[str, ...] = ()) -> bool:
-    """Whether a field of this name holds ids: by its last word, or because the user says so."""
-    if name in id_fields:
-        return True
-    words = name_words(name)
-    return bool(words) and words[-1] in ID_WORDS
-
-
-def id_values(value: Json, id_fields: tuple[str, ...] = ()) -> frozenset[str]:
-    """Every id value below `value`: strings and integers under id fields.
-
-    They are compared as trimmed, casefolded text: 12 and "12" are one id, and so are w1 and W1. An id too many shared
-    costs a hit, one too few serves a stale result.
-    """
-    found: set[str] = set()
-    waiting: list[tuple[Any, bool]] = [(value, False)]
-    while waiting:
-        item, is_id = waiting.pop()
-        kind = type(item)
-        if kind is dict:
-            for name, member in item.items():
-                if type(member) in _NESTED:
-                    waiting.append((member, is_id_field(name, id_fields)))
-                elif is_id_field(name, id_fields):
-                    waiting.append((member, True))
-        elif kind is list:
-            waiting.extend((member, is_id) for member in item if is_id or type(member) in _NESTED)
-        elif is_id and kind is str:
-            found.add(item.strip().casefold())
-        elif is_id and (kind is int or kind is float):
-            found.add(_id_text(item))
-    found.discard("")
-    return frozenset(found)
-
-
-def _id_text(value: float) -> str:
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-
-
-def _read_ids(text: str, id_fields: tuple[str, ...]) -> tuple[frozenset[str], frozenset[str]]:
-    """(id values that a JSON result lists below its top, those at its top)."""
-    try:
-        value = parse_json(text)
-    except ValueError:
-        return frozenset(), frozenset()
-    members = value if isinstance(value, dict) else {"": value}
-    plain: dict[str, Json] = {name: each for name, each in members.items() if not isinstance(each, (dict, list))}
-    listed: dict[str, Json] = {name: each for name, each in members.items() if name not in plain}
-    return id_values(listed, id_fields), id_values(plain, id_fields)
-
-
-def _written_ids(text: str | None, id_fields: tuple[str, ...]) -> frozenset[str]:
-    """What a write's JSON result says was written: the ids at its top, or in the one object below it that has any.
-
-    Others are what the written thing consists of: an order whose address was changed names its items, and these have
-    not changed.
-    """
-    if not text or text.lstrip()[:1] not in ("{", "["):
-        return frozenset()
-    try:
-        level: list[Any] = [parse_json(text)]
-    except ValueError:
-        return frozenset()
-    while level:
-        named = [ids for item in level if isinstance(item, dict) and (ids := id_values(_plain(item), id_fields))]
-        if named:
-            return named[0] if len(named) == 1 else frozenset()
-        below = [item.values() if isinstance(item, dict) else item for item in level]
-        level = [each for members in below for each in members if isinstance(each, (dict, list))]
-    return frozenset()
-
-
-def _plain(members: Mapping[str, Json]) -> dict[str, Json]:
-    """The members that hold no object."""
-    return {name: each for name, each in members.items() if not _nested(each)}
-
-
-def _nested(value: Json) -> bool:
-    return isinstance(value, dict) or (isinstance(value, list) and any(isinstance(at, (dict, list)) for at in value))
-
 
 _Writes: TypeAlias = tuple[tuple[int, tuple[str, str]], ...]
 """Writes with their positions in the session, in order."""
@@ -132,13 +43,13 @@ class _Elsewhere:
 
     def listed(self, text: str) -> frozenset[str]:
         """The ids of these writes that a result lists."""
-        if text.lstrip()[:1] not in ("{", "["):
+        if not may_hold_ids(text):
             return frozenset()
         ids = frozenset().union(*(each for *_, each in self.writes), *self.doubts)
         if "\\" not in text:  # without escapes an id stands there as it is: mostly there is nothing to parse for
             folded = text.casefold()
             ids = frozenset(value for value in ids if value in folded)
-        return _read_ids(text, self.id_fields)[0] & ids if ids else ids
+        return read_ids(text, self.id_fields)[0] & ids if ids else ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,7 +220,7 @@ class SessionState:
         """A write that succeeded; one whose arguments cannot be read counts for every later call."""
         position = len(self._writes)
         self._writes.append((tool, arguments.canonical or arguments.recorded))
-        named = frozenset() if arguments.values is None else _written_ids(result, self.rules.id_fields)
+        named = frozenset() if arguments.values is None else written_ids(result, self.rules.id_fields)
         touched = self._touched(arguments, named)
         self._subjects.append(touched.subject)
         for value in touched.named | touched.owners:
@@ -321,7 +232,7 @@ class SessionState:
 
     def read(self, tool: str, arguments: CallArguments, result: str | None) -> None:
         """A read that succeeded; its result is looked into when a write comes, and not before."""
-        if result and result.lstrip()[:1] in ("{", "["):
+        if result and may_hold_ids(result):
             self._unread.append((tool, arguments, result))
 
     def _touched(self, arguments: CallArguments, named: frozenset[str]) -> _Touched:
@@ -331,7 +242,7 @@ class SessionState:
         written thing, or names at its top one that the write asks for; that both belong to one owner is not enough.
         """
         for tool, asked_for, result in self._unread:
-            listed, top = _read_ids(result, self.rules.id_fields)
+            listed, top = read_ids(result, self.rules.id_fields)
             self._reads.append(_Read((tool, asked_for.canonical), self.ids(asked_for), listed, top))
         self._unread.clear()
         asked, subject = self.ids(arguments), named

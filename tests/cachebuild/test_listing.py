@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from cachebuild.answer import Outcome, unavailable
 from cachebuild.calibration import CalibrationSettings, ToolCalibration
 from cachebuild.entries import Worlds, entries, recorded_calls
+from cachebuild.ids import written_ids
 from cachebuild.key import read_arguments
 from cachebuild.lookup import Lookup, LookupSettings, Query, ToolFacts
 from cachebuild.schema import ENTRY
-from cachebuild.state import SessionState, _written_ids, follow
+from cachebuild.state import SessionState, follow
 
 LIST = ("list_orders", {"status": "any"})
 OPEN = '{"orders": [{"order_id": "W1", "status": "open"}]}'
@@ -73,7 +74,7 @@ def test_a_write_counts_for_lists_by_what_its_result_names(behind):
     ],
 )
 def test_written_ids(text, ids):
-    assert _written_ids(text, ()) == ids
+    assert written_ids(text, ()) == ids
 
 
 def test_a_list_is_served_as_recorded_behind_the_write_that_it_shows(make, compiled):

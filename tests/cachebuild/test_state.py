@@ -5,8 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cachebuild.answer import unavailable
+from cachebuild.ids import id_values, is_id_field
 from cachebuild.key import read_arguments
-from cachebuild.state import SessionState, follow, id_values, is_id_field, replay
+from cachebuild.state import SessionState, follow, replay
 from curate.env import EnvRules
 
 

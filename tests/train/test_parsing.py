@@ -76,5 +76,6 @@ def test_arguments_come_back_as_they_were(arguments):
 
 
 def test_hostile_text_is_read_fast():
-    parse_turn("<tool_call>" * 100_000)
-    parse_turn("<tool_call>{" * 50_000 + "</tool_call>" * 50_000)
+    assert len(parse_turn("<tool_call>" * 100_000).calls) == 100_000
+    said = parse_turn("<tool_call>{" * 50_000 + "</tool_call>" * 50_000)
+    assert len(said.calls) == 50_000 and all(call.problem for call in said.calls)
