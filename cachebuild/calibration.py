@@ -176,7 +176,7 @@ def calibrate(
     """
     calls = list(calls)
     chance = round(chance_of(call.result for call in calls), _DIGITS)
-    texts = [tuple((name, _text(value)) for name, value in call.arguments.items()) for call in calls]
+    texts = [tuple((name, value_text(value)) for name, value in call.arguments.items()) for call in calls]
     holders: dict[str, list[int]] = {}
     for position, items in enumerate(texts):
         for name, _ in items:
@@ -213,9 +213,11 @@ def _grouped(
     return groups
 
 
-def _text(value: Any) -> str:
+def value_text(value: Any) -> str:
     """A text of the value that no other has; no other JSON begins with a quotation mark."""
-    return f'"{value}' if type(value) is str else canonical_json(value, finite=True)
+    if type(value) is str:
+        return f'"{value}'
+    return str(value) if type(value) is int else canonical_json(value, finite=True)
 
 
 def _compare(

@@ -13,11 +13,10 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from cachebuild.calibration import ToolCalibration
+from cachebuild.calibration import ToolCalibration, value_text
 from cachebuild.candidate_arrays import NO_WORDS, TEXT, Table
 from cachebuild.candidate_kernels import signatures
 from cachebuild.similarity import StemWeights, numbers, words
-from curate.canonical import canonical_json
 from curate.jit import read_only
 
 if TYPE_CHECKING:
@@ -62,12 +61,7 @@ def order_of(found: Sequence[str]) -> int:
 
 
 def _text(value: Any) -> bytes:
-    """A text of the value that no other has; no other JSON begins with a quotation mark."""
-    if isinstance(value, str):
-        return b'"' + value.encode("utf-8", "surrogatepass")
-    if type(value) is int:
-        return b"%d" % value
-    return canonical_json(value).encode("utf-8", "surrogatepass")
+    return value_text(value).encode("utf-8", "surrogatepass")
 
 
 class _Texts:
