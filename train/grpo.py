@@ -2,7 +2,8 @@
 
 Prompts are the user turns of DATA whose recorded reply calls a tool. The model acts, the cache answers its calls, and
 the reward trusts the answer less the worse the evidence was. Every rollout is kept as a trajectory in OUT/rollouts. A
-stopped run goes on from its last checkpoint.
+stopped run goes on from its last checkpoint. `--preset paper` begins with the paper's settings; on several GPUs see
+train/configs/README.md.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 from cachebuild.settings import chosen_splits
 from curate.cli import out, parse, run
 from curate.errors import UsageError
-from train.settings import GrpoSettings
+from train.context import fitted
+from train.presets import GRPO_PRESETS
+from train.settings import GrpoSettings, TokenSettings
 
 if TYPE_CHECKING:
     from curate.folder import DatasetFolder
@@ -24,11 +27,11 @@ KINDS = ("curated", "augmented")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Train and say what came of it."""
-    settings = parse(GrpoSettings, "python -m train.grpo", __doc__ or "", argv)
+    settings = parse(GrpoSettings, "python -m train.grpo", __doc__ or "", argv, GRPO_PRESETS)
 
     def command() -> int:
         settings.check()
-        steps, first, last = train(settings)
+        steps, first, last = train(fitted(settings))
         out(f"{settings.out}: {steps:,} steps; mean reward {first:.3f} over the first tenth, {last:.3f} over the last")
         return 0
 
@@ -46,11 +49,11 @@ def train(settings: GrpoSettings) -> tuple[int, float, float]:
 
     folder, cache = DatasetFolder.open(settings.data, kinds=KINDS), ToolCache.open(settings.cache)
     form = load_format(settings.model, settings.template)
-    renderer = Renderer(form)
-    place = ModelFolder(settings.out, _identity(settings, folder), overwrite=settings.overwrite)
+    renderer = Renderer(form, TokenSettings(drop_think_calls=settings.prompt.drop_think_calls))
+    place = ModelFolder(settings.out, _identity(settings, folder), overwrite=settings.run.overwrite)
     with place.open():
         prompts = place.checkpoints / "prompts.arrow"
-        store = store_prompts(folder, chosen_splits(settings.splits), settings.prompt, renderer, prompts)
+        store = store_prompts(folder, chosen_splits(settings.prompt.splits), settings.prompt, renderer, prompts)
         if len(store) < settings.group.prompts:
             raise UsageError(
                 f"{settings.data} gives {len(store):,} prompts, a step takes {settings.group.prompts} (--prompts); "
@@ -78,7 +81,7 @@ def _identity(settings: GrpoSettings, folder: DatasetFolder) -> dict[str, Any]:
     from train.model_folder import trained_identity
 
     told = asdict(settings)
-    for name in ("data", "cache", "out", "overwrite", "report_to", "save_every"):
+    for name in ("data", "cache", "out", "run", "preset", "config"):
         del told[name]
     told["model"] = trained_identity(settings.model) or settings.model
     told["cache"] = sha256_file(settings.cache / MANIFEST)

@@ -20,6 +20,7 @@ from curate.folder import check_parent
 
 TRAINING = "training.json"
 METRICS = "metrics.parquet"
+CHECKPOINTS = ".checkpoints"
 STATE = "trainer_state.json"
 """Of a checkpoint: how far it is."""
 
@@ -37,7 +38,7 @@ class ModelFolder:
         check_parent(out)
         self.out = out
         self.partial = out.with_name(f".{out.name}.partial")
-        self.checkpoints = out.with_name(f"{out.name}.checkpoints")
+        self.checkpoints = out.with_name(f"{out.name}{CHECKPOINTS}")
         self.identity = hashlib.sha256(canonical_json(identity).encode()).hexdigest()
         self._told = dict(identity)
         self._overwrite = overwrite

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from cachebuild.settings import chosen_splits
 from curate.cli import out, parse, run
 from curate.errors import UsageError
+from train.presets import SFT_PRESETS
 from train.settings import SftSettings
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ KINDS = ("curated", "augmented", "rollouts")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Train, or show what would be trained on."""
-    settings = parse(SftSettings, "python -m train.sft", __doc__ or "", argv)
+    settings = parse(SftSettings, "python -m train.sft", __doc__ or "", argv, SFT_PRESETS)
 
     def command() -> int:
         settings.check()
@@ -63,7 +64,7 @@ def _train(settings: SftSettings) -> int:
 
     assert settings.out is not None, "settings were checked"
     folder, renderer = _open(settings)
-    place = ModelFolder(settings.out, _identity(settings, folder), overwrite=settings.overwrite)
+    place = ModelFolder(settings.out, _identity(settings, folder), overwrite=settings.run.overwrite)
     with place.open():
         steps, loss = fit(settings, folder, renderer, place)
     out(f"{settings.out}: {steps:,} steps, last loss {loss:.4f}; {renderer.counts['examples']:,} examples")
@@ -103,7 +104,7 @@ def _identity(settings: SftSettings, folder: DatasetFolder) -> dict[str, Any]:
     from train.model_folder import trained_identity
 
     told = asdict(settings)
-    for name in ("data", "out", "config", "overwrite", "dry_run", "report_to", "save_every"):
+    for name in ("data", "out", "run", "preset", "config", "dry_run"):
         del told[name]
     told["model"] = trained_identity(settings.model) or settings.model
     return {"command": "train.sft", "settings": told, "inputs": [folder_input(folder)]}

@@ -15,7 +15,7 @@ from train.chat_format import ChatFormat
 from train.settings import SftSettings
 from train.sft_data import write_examples
 from train.tokens import Renderer
-from train.trainers import dtype_of, lora_of, optimiser_arguments
+from train.trainers import dtype_of, lora_of, optimiser_arguments, run_arguments, trackers
 
 
 def examples_of(folder: DatasetFolder, splits: Iterable[str], renderer: Renderer, path: Path) -> Dataset:
@@ -33,10 +33,7 @@ def sft_trainer(settings: SftSettings, form: ChatFormat, examples: Dataset, chec
         max_length=None,
         packing=False,
         model_init_kwargs={"dtype": dtype_of(optimiser)},
-        save_steps=settings.save_every,
-        save_total_limit=2,
-        logging_steps=1,
-        report_to=list(settings.report_to) or "none",
+        **run_arguments(settings.run),
         **optimiser_arguments(optimiser),
     )
     tokenizer: Any = form.tokenizer
@@ -46,4 +43,5 @@ def sft_trainer(settings: SftSettings, form: ChatFormat, examples: Dataset, chec
         train_dataset=examples,
         processing_class=tokenizer,
         peft_config=lora_of(settings.lora),
+        callbacks=trackers(settings.run, checkpoints),
     )

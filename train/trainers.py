@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import torch
 from peft import LoraConfig
-from transformers.trainer_callback import TrainerState
+from transformers.trainer_callback import TrainerCallback, TrainerState
 
 from train.chat_format import ChatFormat
-from train.model_folder import STATE, ModelFolder
-from train.settings import LoraSettings, OptimiserSettings
+from train.model_folder import CHECKPOINTS, STATE, ModelFolder
+from train.settings import LoraSettings, OptimiserSettings, RunSettings
 
 
 def run_trainer(trainer: Any, form: ChatFormat, place: ModelFolder) -> list[dict[str, Any]]:
@@ -56,6 +57,27 @@ def optimiser_arguments(settings: OptimiserSettings) -> dict[str, Any]:
         "bf16": dtype_of(settings) == "bfloat16",
         "disable_tqdm": False,
     }
+
+
+def run_arguments(settings: RunSettings) -> dict[str, Any]:
+    """What all trainers are told of checkpoints and trackers."""
+    return {
+        "save_steps": settings.save_every,
+        "save_total_limit": 2,
+        "logging_steps": 1,
+        "report_to": [name for name in settings.report_to if name != "tensorboard"] or "none",
+    }
+
+
+def trackers(settings: RunSettings, checkpoints: Path) -> list[TrainerCallback]:
+    """TensorBoard's files beside the model: among the checkpoints they would go with them."""
+    if "tensorboard" not in settings.report_to or int(os.environ.get("RANK", "0")):
+        return []
+    from torch.utils.tensorboard import SummaryWriter
+    from transformers.integrations.integration_utils import TensorBoardCallback
+
+    beside = checkpoints.with_name(checkpoints.name.removesuffix(CHECKPOINTS) + ".tensorboard")
+    return [TensorBoardCallback(SummaryWriter(str(beside)))]  # type: ignore[no-untyped-call]
 
 
 def dtype_of(settings: OptimiserSettings) -> str:
