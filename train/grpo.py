@@ -16,7 +16,9 @@ from cachebuild.settings import chosen_splits
 from curate.cli import out, parse, run
 from curate.errors import UsageError
 from train.context import fitted
+from train.metric_names import GRPO_METRICS
 from train.presets import GRPO_PRESETS
+from train.ranks import first, rank
 from train.settings import GrpoSettings, TokenSettings
 
 if TYPE_CHECKING:
@@ -31,8 +33,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def command() -> int:
         settings.check()
-        steps, first, last = train(fitted(settings))
-        out(f"{settings.out}: {steps:,} steps; mean reward {first:.3f} over the first tenth, {last:.3f} over the last")
+        steps, begun, ended = train(fitted(settings))
+        if not rank():
+            paid = f"mean reward {begun:.3f} over the first tenth, {ended:.3f} over the last"
+            out(f"{settings.out}: {steps:,} steps; {paid}")
         return 0
 
     return run(command)
@@ -44,7 +48,7 @@ def train(settings: GrpoSettings) -> tuple[int, float, float]:
     from curate.folder import DatasetFolder
     from train.model_folder import ModelFolder
     from train.models import load_format
-    from train.prompts import store_prompts
+    from train.prompts import PromptStore, store_prompts
     from train.tokens import Renderer
 
     folder, cache = DatasetFolder.open(settings.data, kinds=KINDS), ToolCache.open(settings.cache)
@@ -53,7 +57,9 @@ def train(settings: GrpoSettings) -> tuple[int, float, float]:
     place = ModelFolder(settings.out, _identity(settings, folder), overwrite=settings.run.overwrite)
     with place.open():
         prompts = place.checkpoints / "prompts.arrow"
-        store = store_prompts(folder, chosen_splits(settings.prompt.splits), settings.prompt, renderer, prompts)
+        chosen = chosen_splits(settings.prompt.splits)
+        first(lambda: store_prompts(folder, chosen, settings.prompt, renderer, prompts))
+        store = PromptStore(prompts, drop_think_calls=settings.prompt.drop_think_calls)
         if len(store) < settings.group.prompts:
             raise UsageError(
                 f"{settings.data} gives {len(store):,} prompts, a step takes {settings.group.prompts} (--prompts); "
@@ -66,8 +72,8 @@ def train(settings: GrpoSettings) -> tuple[int, float, float]:
         rollouts = Rollouts(store, renderer, cache, settings, place.checkpoints / "rollouts")
         trainer = grpo_trainer(settings, form, rollouts, place.checkpoints)
         history = run_trainer(trainer, form, place)
-        rollouts.gather(place.partial / "rollouts", folder)
-        place.publish(history, dict(sorted(renderer.counts.items())))
+        first(lambda: rollouts.gather(place.partial / "rollouts", folder))
+        first(lambda: place.publish(history, dict(sorted(renderer.counts.items())), GRPO_METRICS))
         steps: int = trainer.state.global_step
     paid = [row["reward"] for row in history if "reward" in row]
     tenth = max(1, len(paid) // 10)

@@ -23,6 +23,7 @@ from curate.trajectory import Trajectory
 from train.chat_format import ChatFormat
 from train.generation import TrainerGenerate
 from train.prompts import PromptStore, StoredPrompt
+from train.ranks import InStep, rank, world
 from train.rollout import CacheAgentLoop, Rollout, RolloutTask
 from train.scoring import metrics, score, trajectory
 from train.settings import GrpoSettings
@@ -58,11 +59,14 @@ class Rollouts:
     def __call__(self, prompts: list[str], trainer: Any) -> dict[str, list[Any]]:
         """What TRL's `rollout_func` gives: one rollout a prompt, in their order."""
         stored = [self.store[int(prompt)] for prompt in prompts]
-        generate = TrainerGenerate(trainer, self._call_mark)
+        speaker = InStep(trainer) if world() > 1 else trainer
+        generate = TrainerGenerate(speaker, self._call_mark)
         begin = time.perf_counter()
         seeds = self._seeds(prompts, trainer)
         tasks = [RolloutTask(each.row, each.part, seed) for each, seed in zip(stored, seeds, strict=True)]
         rollouts = self._loop.run(tasks, generate)
+        if speaker is not trainer:
+            speaker.rest()
         self._at_work = time.perf_counter() - begin - generate.seconds
         for each in rollouts:
             if not each.completion_ids:  # one that crashed before it spoke; TRL wants a token, which is not trained
@@ -106,8 +110,7 @@ class Rollouts:
     def _keep(self, step: int, rows: Sequence[Trajectory]) -> None:
         """The rollouts of a step as a Parquet file; a step that is done again replaces it."""
         self._kept.mkdir(exist_ok=True)
-        rank = int(os.environ.get("RANK", "0"))
-        table = TableWriter(self._kept, f"step-{step:06d}-{rank:04d}", TRAJECTORY)
+        table = TableWriter(self._kept, f"step-{step:06d}-{rank():04d}", TRAJECTORY)
         table.write(rows)
         table.close()
 
@@ -150,7 +153,7 @@ def grpo_config(settings: GrpoSettings, checkpoints: Path) -> GRPOConfig:
     """
     group, optimiser = settings.group, settings.optimiser
     arguments = optimiser_arguments(optimiser) | run_arguments(settings.run)
-    arguments["gradient_accumulation_steps"] = _accumulation(settings, int(os.environ.get("WORLD_SIZE", "1")))
+    arguments["gradient_accumulation_steps"] = _accumulation(settings, world())
     return GRPOConfig(
         output_dir=str(checkpoints),
         model_init_kwargs={"dtype": dtype_of(optimiser)},
@@ -185,7 +188,7 @@ def _vllm_arguments(settings: GrpoSettings) -> dict[str, Any]:
     return told | {
         "vllm_gpu_memory_utilization": engine.vllm_memory,
         "vllm_tensor_parallel_size": engine.vllm_tensor_parallel,
-        "vllm_enable_sleep_mode": engine.vllm_sleep,
+        "vllm_enable_sleep_mode": False,  # each turn would push all weights anew
         "vllm_max_model_length": settings.prompt.max_prompt + settings.rollout.max_completion,
     }
 
@@ -201,8 +204,8 @@ def _accumulation(settings: GrpoSettings, world: int) -> int:
 
 
 def _numbers(prompts: Sequence[str]) -> list[int]:
-    """Of each rollout, how many of the same prompt stand before it."""
-    seen: Counter[str] = Counter()
+    """Of each rollout, how many of the same prompt stand before it; other numbers on each rank."""
+    seen: Counter[str] = Counter(dict.fromkeys(prompts, rank() * len(prompts)))
     numbers = []
     for prompt in prompts:
         numbers.append(seen[prompt])

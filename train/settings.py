@@ -310,7 +310,6 @@ class VllmSettings:
         vllm_timeout: seconds to wait for it.
         vllm_memory: share of a GPU's memory that vLLM takes beside the trainer.
         vllm_tensor_parallel: GPUs that share one copy of the model beside the trainer; divides the number of processes.
-        vllm_sleep: give vLLM's memory back while the trainer learns.
     """
 
     vllm: Literal["off", "colocate", "server"] = "off"
@@ -318,7 +317,6 @@ class VllmSettings:
     vllm_timeout: float = 240.0
     vllm_memory: float = 0.3
     vllm_tensor_parallel: int = 1
-    vllm_sleep: bool = False
 
     def check(self) -> None:
         """Refuse what vLLM or TRL would refuse later, or hang on.
@@ -335,11 +333,8 @@ class VllmSettings:
             raise UsageError(f"--vllm-memory is a share between 0 and 1, not {self.vllm_memory}")
         if self.vllm_tensor_parallel < 1:
             raise UsageError(f"--vllm-tensor-parallel must be at least 1, not {self.vllm_tensor_parallel}")
-        beside = self.vllm_tensor_parallel > 1 or self.vllm_sleep
-        if beside and self.vllm != "colocate":
-            raise UsageError(
-                "--vllm-tensor-parallel and --vllm-sleep are of --vllm colocate; a server has flags of its own"
-            )
+        if self.vllm_tensor_parallel > 1 and self.vllm != "colocate":
+            raise UsageError("--vllm-tensor-parallel is of --vllm colocate; a server has flags of its own")
 
 
 @dataclass(frozen=True)

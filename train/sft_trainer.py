@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +9,9 @@ from datasets import Dataset
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
-from curate.folder import DatasetFolder
 from train.chat_format import ChatFormat
 from train.settings import SftSettings
-from train.sft_data import write_examples
-from train.tokens import Renderer
 from train.trainers import dtype_of, lora_of, optimiser_arguments, run_arguments, trackers
-
-
-def examples_of(folder: DatasetFolder, splits: Iterable[str], renderer: Renderer, path: Path) -> Dataset:
-    """The examples of a folder, mapped into memory from `path`."""
-    write_examples(folder, splits, renderer, path)
-    return Dataset.from_file(str(path))
 
 
 def sft_trainer(settings: SftSettings, form: ChatFormat, examples: Dataset, checkpoints: Path) -> Any:

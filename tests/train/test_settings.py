@@ -97,7 +97,6 @@ def test_a_wrong_config_file_is_one_line_and_exit_2(tmp_path, capsys, body, told
         "--vllm-memory nan",
         "--vllm-tensor-parallel 0",
         "--vllm server --vllm-tensor-parallel 2",
-        "--vllm-sleep",
         "--vllm server --vllm-server localhost:8000",
         "--vllm-timeout 0",
         "--max-completion 0",

@@ -120,7 +120,7 @@ def test_a_rollout_that_says_what_was_recorded_has_the_ids_that_sft_trains(recor
             turns = [piece.ids for piece in pieces if piece.said]
             limits = RolloutSettings(max_turns=len(turns), min_first=0, max_completion=10**6, max_result=10**6)
             loop = CacheAgentLoop(renderer, _Recorded(part), limits)
-            (rollout,) = loop.run([RolloutTask(row, part)], lambda *_, said=iter(turns): [Generated(next(said))])
+            (rollout,) = loop.run([RolloutTask(row, part)], lambda *_, left=turns: [Generated(left.pop(0))])
             assert rollout.prompt_ids == pieces[0].ids
             assert rollout.completion_ids == [token for piece in pieces[1:] for token in piece.ids]
             assert rollout.mask == [int(piece.said) for piece in pieces[1:] for _ in piece.ids]
