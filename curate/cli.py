@@ -41,6 +41,7 @@ COMMANDS = {
     "train.sft": "train.sft",
     "train.grpo": "train.grpo",
     "train.evaluate": "train.evaluate",
+    "train.estimate": "train.estimate",
     "train.mini": "train.mini.__main__",
     "train.mini.start": "train.mini.start",
 }
