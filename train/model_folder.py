@@ -17,7 +17,7 @@ from curate.atomic import exclusive, publish_folder, recover_folder, write_file
 from curate.canonical import canonical_json
 from curate.errors import FolderError, UpToDate, UsageError
 from curate.folder import check_parent
-from train.ranks import first, rank
+from train.ranks import first, part, rank
 
 TRAINING = "training.json"
 METRICS = "metrics.parquet"
@@ -53,6 +53,7 @@ class ModelFolder:
             UsageError: if something else stands there, or in OUT.checkpoints.
         """
         with ExitStack() as held:
+            held.callback(part)
             first(lambda: self._begin(held))
             finished = False
             try:

@@ -35,14 +35,14 @@ def first(action: Callable[[], T]) -> T | None:
     if rank():
         code = _heard(None)
         if code is not None:
-            _part()
+            part()
             raise SystemExit(code)
         return None
     try:
         given = action()
     except BaseException as error:
         _heard(error.exit_code if isinstance(error, CacheRLError) else 1)
-        _part()
+        part()
         raise
     _heard(None)
     return given
@@ -66,11 +66,13 @@ def _heard(code: int | None) -> int | None:
     return told[0]
 
 
-def _part() -> None:
-    """Leave the others in order: a process that just ends is aborted by the threads that still listen."""
-    import torch.distributed
+def part() -> None:
+    """Leave the others in order: a process that just ends may be aborted by the threads that still listen."""
+    if world() > 1:
+        import torch.distributed
 
-    torch.distributed.destroy_process_group()
+        if torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
 
 
 class InStep:

@@ -2,7 +2,6 @@
 
 import os
 import re
-import socket
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -117,10 +116,7 @@ def launch(place, command, arguments, *, processes=2, name=None):
     env = os.environ | (environment(name) if name else {})
     env |= {"ACCELERATE_MIXED_PRECISION": "no", "DS_ACCELERATOR": "cpu", "FSDP_OFFLOAD_PARAMS": "false"}
     env |= {"PYTHONPATH": str(ROOT), "ACCELERATE_DEEPSPEED_OFFLOAD_OPTIMIZER_DEVICE": "none", "OMP_NUM_THREADS": "1"}
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = str(free.getsockname()[1])
-    start = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", str(processes), "--master_port", port]
+    start = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", str(processes), "--standalone"]
     words = [*start, str(Path(__file__).parent / "launched.py"), command, *map(str, arguments)]
     done = subprocess.run(words, cwd=place, env=env, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-4000:]

@@ -1,7 +1,6 @@
 """Several ranks: errors of the first end all, and a vLLM server is asked in step."""
 
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +15,7 @@ from types import SimpleNamespace
 from accelerate import PartialState
 from accelerate.utils import gather_object
 from train.generation import TrainerGenerate
-from train.ranks import InStep, rank
+from train.ranks import InStep, part, rank
 
 PartialState(cpu=True)
 
@@ -52,6 +51,7 @@ for number in range(turns):
 step.rest()
 assert gather_object([server.calls]) == [5, 5]
 sys.stdout.write("done\\n")
+part()
 '''
 
 FAILS = """
@@ -74,10 +74,7 @@ raise SystemExit(run(command))
 def launch(tmp_path, text):
     script = tmp_path / "script.py"
     script.write_text(text)
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = str(free.getsockname()[1])
-    start = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", port]
+    start = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--standalone"]
     env = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     return subprocess.run([*start, str(script)], env=env, capture_output=True, text=True, timeout=120)
 
