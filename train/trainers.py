@@ -12,7 +12,7 @@ from transformers.trainer_callback import TrainerCallback, TrainerState
 from train.chat_format import ChatFormat
 from train.model_folder import CHECKPOINTS, STATE, ModelFolder
 from train.ranks import rank, together
-from train.settings import LoraSettings, OptimiserSettings, RunSettings
+from train.trainer_settings import LoraSettings, OptimiserSettings, RunSettings
 
 
 def run_trainer(trainer: Any, form: ChatFormat, place: ModelFolder) -> list[dict[str, Any]]:

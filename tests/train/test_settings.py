@@ -8,7 +8,8 @@ from curate.errors import UsageError
 from train.context import context_of, fitted
 from train.mini.__main__ import MiniSettings
 from train.presets import GRPO_PRESETS, SFT_PRESETS
-from train.settings import TRACKERS, GrpoSettings, SftSettings
+from train.settings import GrpoSettings, SftSettings
+from train.trainer_settings import TRACKERS
 
 GRPO = ["DATA", "--cache", "CACHE", "--model", "MODEL", "--out", "OUT"]
 SFT = ["DATA", "--model", "MODEL", "--out", "OUT"]
@@ -116,7 +117,7 @@ def test_settings_that_cannot_be_right_are_refused_by_the_flags_name(flags):
 def test_an_unknown_tracker_and_one_that_is_not_installed_are_one_line(monkeypatch):
     with pytest.raises(UsageError, match="no tracker 'excel'; known are trackio, wandb, tensorboard"):
         grpo("--report-to", "excel").check()
-    monkeypatch.setattr("train.settings.find_spec", lambda _: None)
+    monkeypatch.setattr("train.trainer_settings.find_spec", lambda _: None)
     with pytest.raises(UsageError, match="pip install wandb"):
         sft("--report-to", "wandb").check()
 

@@ -4,7 +4,8 @@ import pytest
 from datasets import Dataset
 
 from train.grpo_trainer import grpo_config
-from train.settings import GroupSettings, GrpoSettings, LoraSettings, OptimiserSettings, PromptSettings, VllmSettings
+from train.settings import GroupSettings, GrpoSettings, PromptSettings
+from train.trainer_settings import LoraSettings, OptimiserSettings, VllmSettings
 from train.trainers import lora_of
 
 
