@@ -33,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def command() -> int:
         settings.check()
+        settings.group.engine.need_installed()
         steps, begun, ended = train(fitted(settings))
         if not rank():
             paid = f"mean reward {begun:.3f} over the first tenth, {ended:.3f} over the last"

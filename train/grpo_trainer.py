@@ -175,6 +175,8 @@ def _vllm_arguments(settings: GrpoSettings) -> dict[str, Any]:
     far is left out: that would take the long rollouts first.
     """
     engine = settings.group.engine
+    if world() % engine.vllm_tensor_parallel:
+        raise UsageError(f"--vllm-tensor-parallel {engine.vllm_tensor_parallel} does not divide {world()} processes")
     if engine.vllm == "off":
         return {"use_vllm": False}
     told: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""Settings of the trainers themselves: adapters, optimiser, checkpoints, trackers, vLLM; as light as `train.settings`."""
+"""Settings of the trainers, light as `train.settings`: adapters, optimiser, checkpoints, trackers, vLLM."""
 
 from __future__ import annotations
 
@@ -158,3 +158,12 @@ class VllmSettings:
             raise UsageError(f"--vllm-tensor-parallel must be at least 1, not {self.vllm_tensor_parallel}")
         if self.vllm_tensor_parallel > 1 and self.vllm != "colocate":
             raise UsageError("--vllm-tensor-parallel is of --vllm colocate; a server has flags of its own")
+
+    def need_installed(self) -> None:
+        """Refuse vLLM where it is not installed; TRL's client of a server needs it too.
+
+        Raises:
+            UsageError: naming the setting.
+        """
+        if self.vllm != "off" and find_spec("vllm") is None:
+            raise UsageError(f"--vllm {self.vllm} needs a package that is not installed: pip install 'trl[vllm]'")

@@ -3,6 +3,7 @@
 import pytest
 from datasets import Dataset
 
+from curate.errors import UsageError
 from train.grpo_trainer import grpo_config
 from train.settings import GroupSettings, GrpoSettings, PromptSettings
 from train.trainer_settings import LoraSettings, OptimiserSettings, VllmSettings
@@ -30,12 +31,25 @@ def test_without_vllm_nothing_is_said_of_it(tmp_path):
     assert (found.num_generations, found.generation_batch_size, found.gradient_accumulation_steps) == (16, 128, 8)
 
 
-def test_beside_the_trainer_vllm_gets_its_share_and_room_for_prompt_and_completion(tmp_path):
+def test_beside_the_trainer_vllm_gets_its_share_and_room_for_prompt_and_completion(tmp_path, monkeypatch):
+    monkeypatch.setattr("train.grpo_trainer.world", lambda: 2)
     found = config(tmp_path, vllm="colocate", vllm_memory=0.45, vllm_tensor_parallel=2)
     assert (found.use_vllm, found.vllm_mode) == (True, "colocate")
     assert (found.vllm_gpu_memory_utilization, found.vllm_tensor_parallel_size) == (0.45, 2)
     assert found.vllm_max_model_length == 16_384 + 32_768
     assert not found.vllm_enable_sleep_mode
+
+
+def test_gpus_of_one_copy_have_to_divide_all(tmp_path):
+    with pytest.raises(UsageError, match="--vllm-tensor-parallel 2 does not divide 1 processes"):
+        config(tmp_path, vllm="colocate", vllm_tensor_parallel=2)
+
+
+def test_vllm_that_is_not_installed_is_one_line(monkeypatch):
+    monkeypatch.setattr("train.trainer_settings.find_spec", lambda _: None)
+    VllmSettings().need_installed()
+    with pytest.raises(UsageError, match="--vllm server needs a package"):
+        VllmSettings(vllm="server").need_installed()
 
 
 def test_a_server_is_named_and_waited_for(tmp_path):
