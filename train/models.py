@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import Any, Literal
 
 from curate.errors import UsageError
 from train.chat_format import ChatFormat, Template, chat_format
@@ -36,3 +36,27 @@ def load_tokenizer(model: str) -> Any:
     except (OSError, ValueError) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UsageError(f"--model {model} has no tokenizer that can be read: {first}") from error
+
+
+def load_model(model: str, dtype: Literal["auto", "float32", "bfloat16"] = "auto") -> Any:
+    """A checkpoint to let speak, on the GPU if there is one.
+
+    Args:
+        model: a folder or an id on the Hub.
+        dtype: of the weights; auto is bfloat16 on a GPU that has it, else float32.
+
+    Raises:
+        UsageError: if there is none.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    gpu = torch.cuda.is_available()
+    if dtype == "auto":
+        dtype = "bfloat16" if gpu and torch.cuda.is_bf16_supported() else "float32"
+    try:
+        loaded: Any = AutoModelForCausalLM.from_pretrained(model, dtype=getattr(torch, dtype))
+    except (OSError, ValueError) as error:
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UsageError(f"--model {model} cannot be loaded: {first}") from error
+    return loaded.to("cuda" if gpu else "cpu").eval()
