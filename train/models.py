@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any
 
 from curate.errors import UsageError
 from train.chat_format import ChatFormat, Template, chat_format
@@ -38,12 +39,8 @@ def load_tokenizer(model: str) -> Any:
         raise UsageError(f"--model {model} has no tokenizer that can be read: {first}") from error
 
 
-def load_model(model: str, dtype: Literal["auto", "float32", "bfloat16"] = "auto") -> Any:
-    """A checkpoint to let speak, on the GPU if there is one.
-
-    Args:
-        model: a folder or an id on the Hub.
-        dtype: of the weights; auto is bfloat16 on a GPU that has it, else float32.
+def load_model(model: str) -> Any:
+    """A causal language model to speak with: on the GPU if there is one, there in bfloat16, else in float32.
 
     Raises:
         UsageError: if there is none.
@@ -51,12 +48,23 @@ def load_model(model: str, dtype: Literal["auto", "float32", "bfloat16"] = "auto
     import torch
     from transformers import AutoModelForCausalLM
 
-    gpu = torch.cuda.is_available()
-    if dtype == "auto":
-        dtype = "bfloat16" if gpu and torch.cuda.is_bf16_supported() else "float32"
+    check_checkpoint(model)
+    on_gpu = torch.cuda.is_available()
+    dtype = torch.bfloat16 if on_gpu and torch.cuda.is_bf16_supported() else torch.float32
     try:
-        loaded: Any = AutoModelForCausalLM.from_pretrained(model, dtype=getattr(torch, dtype))
+        loaded: Any = AutoModelForCausalLM.from_pretrained(model, dtype=dtype)
     except (OSError, ValueError) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UsageError(f"--model {model} cannot be loaded: {first}") from error
-    return loaded.to("cuda" if gpu else "cpu").eval()
+        raise UsageError(f"--model {model} has no model that can be read: {first}") from error
+    return loaded.to("cuda") if on_gpu else loaded
+
+
+def check_checkpoint(model: str) -> None:
+    """Refuse a folder that holds no checkpoint; an id of the Hub is not looked up.
+
+    Raises:
+        UsageError: naming it.
+    """
+    path = Path(model)
+    if path.exists() and not (path / "config.json").is_file():
+        raise UsageError(f"--model {model} is no checkpoint: it has no config.json")

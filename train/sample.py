@@ -30,6 +30,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         if figures["endings"].get("crashed"):
             out(f"{figures['endings']['crashed']:.1%} of the rollouts crashed: {figures['first_error']}")
+        if settings.draw.temperature and figures["word_for_word"] > 0.9:
+            out(
+                f"{figures['word_for_word']:.1%} of the prompts have rollouts that are the same, word for word: a "
+                "server may not sample (transformers serve does if the model's generation_config.json says do_sample)"
+            )
         out(f"{settings.out / 'report.html'}")
         return 0
 

@@ -35,13 +35,15 @@ SHOWN_FIGURES = {
     "answer": "mean R_answer",
     "process": "mean R_process",
     "calls_per_rollout": "calls a rollout",
-    "without_variance": "share of prompts whose rollouts are all paid the same",
+    "without_variance": "share of prompts whose rollouts are all paid the same (GRPO learns nothing from them)",
+    "word_for_word": "share of prompts whose rollouts are all the same, word for word",
     "always_full": "share of prompts whose rollouts are all paid 1",
 }
 NO_CALL = "no_call"
 SHOWN = 12
 """Failures in the table."""
-SAME = 1e-9
+SAME = 1e-6
+"""Rewards that differ by less are equal: a folder keeps them as 32-bit floats."""
 _COLORS = {**TIER_COLORS, NO_CALL: SERIES[5]}
 
 
@@ -60,6 +62,7 @@ class Outcome:
         calls: how many it made.
         failures: what went wrong, in words.
         error: of a crash.
+        content: a hash of what was said.
     """
 
     trajectory_id: str
@@ -72,6 +75,7 @@ class Outcome:
     calls: int
     failures: tuple[str, ...]
     error: str | None
+    content: str
 
 
 def outcome_of(row: Trajectory) -> Outcome:
@@ -90,6 +94,7 @@ def outcome_of(row: Trajectory) -> Outcome:
         len(row["evidence"]),
         tuple(dict.fromkeys(_failures(row, told))),
         told["error"],
+        row["content_hash"],
     )
 
 
@@ -141,6 +146,7 @@ def figures_of(outcomes: Sequence[Outcome]) -> dict[str, Any]:
         "process": _mean(each.process for each in outcomes),
         "calls_per_rollout": _mean(each.calls for each in outcomes),
         "without_variance": round(len(even) / len(groups), 6),
+        "word_for_word": round(_alike(outcomes), 6),
         "always_full": round(sum(group[0] >= 1 - SAME for group in even) / len(groups), 6),
         "tiers": _shares([each.tier for each in outcomes], (*TIERS, NO_CALL)),
         "endings": _shares([each.status for each in outcomes], tuple(ENDINGS)),
@@ -218,6 +224,14 @@ def _groups(outcomes: Sequence[Outcome]) -> list[list[float]]:
     for each in outcomes:
         found.setdefault(each.prompt, []).append(each.reward)
     return list(found.values())
+
+
+def _alike(outcomes: Sequence[Outcome]) -> float:
+    """Share of prompts with several rollouts that all say the same."""
+    found: dict[tuple[str, int], list[str]] = {}
+    for each in outcomes:
+        found.setdefault(each.prompt, []).append(each.content)
+    return fmean(len(said) > 1 and len(set(said)) == 1 for said in found.values())
 
 
 def _shares(values: Sequence[str], order: Sequence[str]) -> dict[str, float]:

@@ -57,7 +57,6 @@ class SampleSettings:
         out: the folder of rollouts; what a stopped run left in OUT.journal is gone on from.
         model: a local checkpoint, or the id of one on the Hub; or else --base-url and --served-model.
         template: chat template of a model in this process; auto takes the training form of the model's own.
-        dtype: of its weights; auto is bfloat16 on a GPU that has it, else float32.
         splits: whose user turns are prompts.
         overwrite: replace rollouts that stand there, and drop those of a stopped run with other settings.
         draw: how rollouts are drawn.
@@ -73,7 +72,6 @@ class SampleSettings:
     out: Path
     model: str | None = None
     template: Literal["auto", "qwen3", "chatml", "own"] = "auto"
-    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     splits: tuple[str, ...] = ("train",)
     overwrite: bool = False
     draw: DrawSettings = field(default_factory=DrawSettings)
@@ -106,7 +104,7 @@ class SampleSettings:
         server = told.pop("server")
         if self.model is not None:
             return told | {"model": model}
-        for name in ("model", "template", "dtype"):
+        for name in ("model", "template"):
             del told[name]
         del told["draw"]["batch"]
         return told | {name: server[name] for name in ("served_model", "extra_body")}

@@ -117,7 +117,7 @@ class Drawing:
         rules = self._rules.get(prompt.row["env_id"], DEFAULT_RULES)
         found = []
         for number, rollout in enumerate(rollouts):
-            reward = score(rollout, prompt, self._settings.reward, rules)
+            reward = score(rollout, prompt, self._settings.reward, rules=rules)
             name = f"{self._model}|{self._settings.draw.seed}|{number}"
             found.append(trajectory(rollout, prompt, reward, name, number))
         return found
@@ -134,8 +134,9 @@ class _Local:
     """A model in this process."""
 
     def __init__(self, settings: SampleSettings) -> None:
-        from train.models import load_format
+        from train.models import check_checkpoint, load_format
 
+        check_checkpoint(str(settings.model))
         self.renderer = Renderer(load_format(str(settings.model), settings.template))
         self._settings = settings
 
@@ -160,9 +161,7 @@ class _Local:
         from train.models import load_model
 
         draw, tokenizer = self._settings.draw, self.renderer.format.tokenizer
-        return LocalGenerate(
-            load_model(str(self._settings.model), self._settings.dtype), tokenizer, draw.temperature, draw.batch
-        )
+        return LocalGenerate(load_model(str(self._settings.model)), tokenizer, draw.temperature, draw.batch)
 
 
 def _draw_served(drawing: Drawing, cache: ToolCache, settings: SampleSettings) -> None:

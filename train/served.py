@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from curate.errors import UsageError
 from synth.asking.asker import RunStopped, refused
 from synth.asking.pacing import TOO_MUCH, Pacer, TeacherDown
-from synth.teachers.apis import make_chat
+from synth.teachers.apis import KEYS, make_chat
 from synth.teachers.asks import Ask, Reply
 from synth.teachers.openai_chat import ChatReply
 from train.acting import acted, begun, crashed, cut, ended_by, spoken, tool_forms, tool_names
@@ -71,17 +71,29 @@ class ServedLoop:
         self._cache = cache
         self._settings = settings
         self._temperature = temperature
-        self._environ = environ
+        self._key = {KEYS["openai"]: environ.get(server.api_key_env, "")}
+        if server.api_key_env not in (KEYS["openai"], *environ):
+            raise UsageError(f"--api-key-env {server.api_key_env}: no such variable in the environment")
         self._api()  # a wrong address or key is told before anything is done
 
-    def run(self, tasks: Sequence[RolloutTask]) -> list[Rollout]:
+    def run(self, tasks: Sequence[RolloutTask], done: Callable[[int, Rollout], None] | None = None) -> list[Rollout]:
         """One rollout a task, in their order. One that fails for good is a crashed rollout.
+
+        Args:
+            tasks: where they begin.
+            done: is told each rollout, with its task's number, as it ends.
 
         Raises:
             RunStopped: if the server refuses all requests (key, model, quota), or answers none for too long.
         """
         found: dict[int, Rollout] = {}
-        self.stream(tasks, found.__setitem__)
+
+        def ended(number: int, rollout: Rollout) -> None:
+            found[number] = rollout
+            if done is not None:
+                done(number, rollout)
+
+        self.stream(tasks, ended)
         return [found[number] for number in range(len(tasks))]
 
     def stream(self, tasks: Iterable[RolloutTask], done: Callable[[int, Rollout], None]) -> None:
@@ -98,7 +110,7 @@ class ServedLoop:
 
     def _api(self) -> ChatApi:
         server = self._server
-        return make_chat(str(server.served_model), server.model(self._temperature), server.pace(), self._environ)
+        return make_chat(str(server.served_model), server.model(self._temperature), server.pace(), self._key)
 
     async def _stream(self, tasks: Iterable[RolloutTask], done: Callable[[int, Rollout], None]) -> None:
         line = _Line(self._api(), Pacer(self._server.pace()), self._server.max_tries)

@@ -223,3 +223,12 @@ def test_what_no_request_can_pass_stops_at_once(tmp_path, cache_of, dialogue, fa
 def test_half_an_address_is_refused(cache_of, dialogue, place):
     with pytest.raises(UsageError, match="--base-url"):
         ServedLoop(ServerSettings(*place), cache_of(dialogue), LIMITS)
+
+
+def test_the_key_comes_from_the_variable_that_is_named(model, cache_of, dialogue):
+    place, key = ServerSettings(model.url, "tiny", api_key_env="MY_KEY"), "sk-test-0123456789abcdef"
+    with pytest.raises(UsageError, match="MY_KEY"):
+        ServedLoop(place, (cache := cache_of(dialogue)), LIMITS, environ={})
+    model.answer = lambda body: text("Hello.")
+    ServedLoop(place, cache, LIMITS, environ={"MY_KEY": key}).run([RolloutTask(dialogue, next(parts(dialogue)))])
+    assert {name.lower(): value for name, value in model.seen[0][1].items()}["authorization"] == f"Bearer {key}"
