@@ -1,5 +1,6 @@
 import json
 import re
+import socket
 
 import pytest
 
@@ -217,6 +218,16 @@ def test_what_no_request_can_pass_stops_at_once(tmp_path, cache_of, dialogue, fa
         with pytest.raises(RunStopped, match=words) as caught:
             loop.run([RolloutTask(dialogue, next(parts(dialogue)))] * 50)
         assert len(str(caught.value).splitlines()) == 1 and len(stub.requests()) <= 10
+
+
+def test_a_server_that_is_not_there_crashes_no_rollout(cache_of, dialogue, capsys):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        place = ServerSettings(f"http://127.0.0.1:{free.getsockname()[1]}/v1", "tiny", max_tries=1, give_up_s=0.5)
+        loop = ServedLoop(place, cache_of(dialogue), LIMITS, environ={})
+        with pytest.raises(RunStopped, match="no request has succeeded"):
+            loop.run([RolloutTask(dialogue, next(parts(dialogue)))] * 20)
+    assert len(capsys.readouterr().err.splitlines()) == 1
 
 
 @pytest.mark.parametrize("place", [("http://127.0.0.1:1/v1", None), (None, "m"), ("nowhere", "m"), (None, None)])
