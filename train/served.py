@@ -41,6 +41,10 @@ class Refused(Exception):
     """The server gave no turn of this dialogue."""
 
 
+class TooLong(Refused):
+    """The dialogue does not fit the model's context any more."""
+
+
 class ServedLoop:
     """Runs rollouts with a served model.
 
@@ -143,6 +147,9 @@ class ServedLoop:
                 raise
             except Exception as error:
                 playing.live = False
+                if isinstance(error, TooLong) and playing.rollout.messages:
+                    _without_room(playing.rollout)
+                    return
                 crashed(playing.rollout, error)
 
     def _left(self, rollout: Rollout) -> int:
@@ -265,8 +272,18 @@ class _Line:
 def _turn_of(reply: Reply) -> ChatReply:
     if isinstance(reply, ChatReply) and reply.message is not None and reply.code in ("ok", "cut_off"):
         return reply
-    advice = "; lower --max-completion, or set --max-turn" if reply.code == "context_too_long" else ""
-    raise Refused(f"{reply.code}: {reply.detail}{advice}".replace(": ;", ";").rstrip(": "))
+    if reply.code == "context_too_long":
+        raise TooLong(f"{reply.code}: {reply.detail}; lower --max-completion, or set --max-turn")
+    raise Refused(f"{reply.code}: {reply.detail}".rstrip(": "))
+
+
+def _without_room(rollout: Rollout) -> None:
+    """End a rollout on its calls, whose results no longer fit."""
+    rollout.status = "out_of_room"
+    while rollout.messages[-1]["role"] == "tool":
+        rollout.messages.pop()
+    last = len(rollout.messages) - 1
+    rollout.evidence = [step for step in rollout.evidence if step["message_index"] != last]
 
 
 def _tokens(text: str) -> int:

@@ -174,6 +174,18 @@ def test_a_dialogue_that_the_server_refuses_is_not_asked_again(run, model):
     assert (rollout.status, rollout.error, len(model.seen)) == ("crashed", "Refused: bad_request: 400 no", 1)
 
 
+def test_results_that_do_not_fit_the_model_s_context_end_the_rollout(run):
+    full = Answer(status=400, error="This model's maximum context length is 64 tokens.")
+    rollout = run(READ, full)
+    assert (rollout.status, rollout.evidence, rollout.error) == ("out_of_room", [], None)
+    assert [each["role"] for each in rollout.messages] == ["assistant"]
+
+
+def test_a_prompt_that_does_not_fit_is_told_with_a_remedy(run):
+    rollout = run(Answer(status=400, error="This model's maximum context length is 64 tokens."))
+    assert rollout.status == "crashed" and "--max-turn" in rollout.error
+
+
 def test_the_history_goes_as_it_was(run, model, dialogue):
     *_, last = parts(dialogue)
     run(text("Bye."), part=last)
