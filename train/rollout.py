@@ -73,11 +73,13 @@ class RolloutTask:
         row: the trajectory.
         part: the user turn, with the history before it.
         seed: picks among recorded outcomes; equal for a group that is to share them.
+        episode: answers the calls, e.g. a live world that stays the same over several user turns; None begins one.
     """
 
     row: Trajectory
     part: Part
     seed: int = 0
+    episode: Episode | None = None
 
 
 @dataclass(slots=True)
@@ -162,7 +164,7 @@ class CacheAgentLoop:
         row, at = task.row, task.part.message_index
         rollout = Rollout(self._renderer.prompt(task.part))
         try:
-            session = self._cache.session(
+            session = task.episode or self._cache.session(
                 row["env_id"],
                 row["initial_state_id"],
                 row["task_id"],
