@@ -61,6 +61,30 @@ def stacked(
     return _finish(figure, axes, labels, xlabel, top=1 - 0.35 / figure.get_figheight())
 
 
+def intervals(labels: Sequence[str], series: Mapping[str, Sequence[tuple[float, float, float]]], *, xlabel: str) -> str:
+    """Points with error bars, the series below each other at each label; SVG text.
+
+    Args:
+        labels: one a row.
+        series: name -> (value, low, high) of each row.
+        xlabel: the axis, with its unit.
+    """
+    rows = len(labels) * max(1, len(series))
+    figure, axes = _figure(rows=rows, extra=0.45 if len(series) > 1 else 0.0)
+    for index, (name, found) in enumerate(series.items()):
+        shift = 0.5 * (len(series) - 1) / max(1, len(series)) - index / max(1, len(series)) * 0.7
+        places = [place + shift for place in _positions(labels)]
+        values = [value for value, _, _ in found]
+        reach = [[value - low for value, low, _ in found], [high - value for value, _, high in found]]
+        color = SERIES[index % len(SERIES)]
+        axes.errorbar(values, places, xerr=reach, fmt="o", color=color, markersize=4, capsize=3, label=name)
+    axes.margins(x=0.08)
+    if len(series) < 2:
+        return _finish(figure, axes, labels, xlabel)
+    figure.legend(loc="upper center", ncols=min(6, len(series)), frameon=False, fontsize=8)
+    return _finish(figure, axes, labels, xlabel, top=1 - 0.35 / figure.get_figheight())
+
+
 def histogram(values: Sequence[float], *, xlabel: str, bins: int = 30) -> str:
     """How often which value occurs; SVG text.
 

@@ -15,9 +15,7 @@ LOG_SECONDS = 10.0
 """Between two lines where stderr is no terminal (a batch job's log)."""
 
 
-def track(
-    items: Iterable[T], label: str, *, total: int | None = None, unit: str = "row"
-) -> Generator[T, None, None]:
+def track(items: Iterable[T], label: str, *, total: int | None = None, unit: str = "row") -> Generator[T, None, None]:
     """Yield the items, showing how far we are; nothing is shown for work of a moment."""
     interactive = sys.stderr.isatty()
     yield from tqdm(

@@ -97,12 +97,17 @@ class DeskUser:
         return said, self._user.done
 
 
-def desk_dialogues(settings: EvaluateSettings) -> Iterator[Dialogue]:
-    """The attempts at the tasks of a desk, the attempts at one task after another."""
-    live = settings.live
-    for task in DeskTasks(live.preset, settings.tasks, settings.seed, live.first_state):
-        for trial in range(settings.samples):
-            yield desk_dialogue(task, trial)
+@dataclass(frozen=True)
+class DeskDialogues:
+    """The attempts at the tasks of a desk, those at one task after another."""
+
+    settings: EvaluateSettings
+
+    def __iter__(self) -> Iterator[Dialogue]:
+        live, settings = self.settings.live, self.settings
+        for task in DeskTasks(live.preset, settings.tasks, settings.seed, live.first_state):
+            for trial in range(settings.samples):
+                yield desk_dialogue(task, trial)
 
 
 def desk_dialogue(task: Task, trial: int) -> Dialogue:
@@ -125,3 +130,15 @@ def start_of(task: Task, said: str) -> Trajectory:
         tools=compact_json(tool_schemas(task.preset)),
         split="test",
     )
+
+
+def judged(dialogue: Dialogue) -> CheckResult | None:
+    """The checker's word on a played dialogue; None for one that was not on the desk."""
+    session = dialogue.episode
+    if not isinstance(session, LiveSession):
+        return None
+    try:
+        return session.judge(dialogue.answer)
+    except Exception as error:
+        dialogue.crashed(error)
+        return CheckResult(0.0, False, (), session.task.required_facts)

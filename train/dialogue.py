@@ -169,5 +169,5 @@ def _renumbered(messages: Sequence[Message], number: int) -> list[Message]:
     for each in messages:
         calls = [call | {"id": f"turn_{number}_{call['id']}"} for call in each["tool_calls"]]
         answers = each["tool_call_id"] and f"turn_{number}_{each['tool_call_id']}"
-        found.append(each | {"tool_calls": calls, "tool_call_id": answers})  # type: ignore[typeddict-item]
+        found.append(each | {"tool_calls": calls, "tool_call_id": answers})
     return found

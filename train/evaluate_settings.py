@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 from curate.errors import UsageError
+from train.served_settings import ServerSettings
 from train.settings import RolloutSettings
 
 Thinking: TypeAlias = Literal["dropped", "kept"]
@@ -20,6 +22,43 @@ class EpisodeSettings(RolloutSettings):
     """The limits of one user turn; nothing holds up the first turn, since it is not training."""
 
     min_first: int = 0
+
+
+@dataclass(frozen=True)
+class SpeechSettings:
+    """How turns are generated.
+
+    Attributes:
+        template: chat template; auto takes the training form of the model's own.
+        temperature: of sampling; 0 takes the likeliest token, and one attempt says all.
+        batch: episodes at once; a server is limited by --concurrency instead.
+    """
+
+    template: Literal["auto", "qwen3", "chatml", "own"] = "auto"
+    temperature: float = 1.0
+    batch: int = 128
+
+    def check(self) -> None:
+        """Refuse what cannot be sampled.
+
+        Raises:
+            UsageError: naming the flag.
+        """
+        if not 0 <= self.temperature < inf:
+            raise UsageError(f"--temperature must not be negative, not {self.temperature}")
+        if self.batch < 1:
+            raise UsageError(f"--batch must be at least 1, not {self.batch}")
+
+
+@dataclass(frozen=True)
+class KeyedServerSettings(ServerSettings):
+    """A served model, and where its key is.
+
+    Attributes:
+        api_key_env: environment variable that holds the server's key.
+    """
+
+    api_key_env: str = "OPENAI_API_KEY"
 
 
 @dataclass(frozen=True)
@@ -68,17 +107,16 @@ class EvaluateSettings:
     """Settings of `python -m train.evaluate`.
 
     Attributes:
-        model: the checkpoint, or the id of a model on the Hub.
+        model: the checkpoint, or the id of a model on the Hub; or --base-url and --served-model instead.
         on: "desk" for live episodes, or a curated or augmented folder, whose recorded calls are expected.
         out: folder for one row an episode, the dialogues and a report; without it the figures are only printed.
         tasks: how many tasks of the desk, or user turns of DATA, at most.
         samples: attempts at each.
         thinking: whether thoughts of earlier user turns stand in the prompt: dropped, kept, or one after the other.
-        template: chat template; auto takes the training form of the model's own.
-        temperature: of sampling; 0 takes the likeliest token, and one attempt says all.
         seed: of sampling, of the tasks and of the intervals.
-        batch: episodes at once.
         overwrite: replace an existing evaluation.
+        speech: how turns are generated.
+        server: a served model.
         live: of --on desk.
         recorded: of --on DATA.
         rollout: limits of a user turn.
@@ -91,11 +129,10 @@ class EvaluateSettings:
     tasks: int = 400
     samples: int = 2
     thinking: Literal["dropped", "kept", "both"] = "dropped"
-    template: Literal["auto", "qwen3", "chatml", "own"] = "auto"
-    temperature: float = 1.0
     seed: int = 0
-    batch: int = 128
     overwrite: bool = False
+    speech: SpeechSettings = field(default_factory=SpeechSettings)
+    server: KeyedServerSettings = field(default_factory=KeyedServerSettings)
     live: LiveSettings = field(default_factory=LiveSettings)
     recorded: RecordedSettings = field(default_factory=RecordedSettings)
     rollout: EpisodeSettings = field(default_factory=EpisodeSettings)
@@ -112,12 +149,12 @@ class EvaluateSettings:
         Raises:
             UsageError: naming the flag.
         """
-        if self.model is None:
-            raise UsageError("--model names the checkpoint to evaluate")
-        for name in ("tasks", "samples", "batch"):
+        if (self.model is None) == (self.server.base_url is None):
+            raise UsageError("name one of --model (a checkpoint) and --base-url with --served-model (a server)")
+        for name in ("tasks", "samples"):
             if getattr(self, name) < 1:
                 raise UsageError(f"--{name} must be at least 1, not {getattr(self, name)}")
-        if self.temperature < 0:
-            raise UsageError(f"--temperature must not be negative, not {self.temperature}")
-        self.live.check()
-        self.rollout.check()
+        if self.on == DESK and self.recorded.cache is not None:
+            raise UsageError("--cache answers the calls of recorded turns (--on DATA); the desk answers its own")
+        for part in (self.speech, self.server, self.live, self.rollout):
+            part.check()

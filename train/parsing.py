@@ -82,7 +82,11 @@ def _call(text: str, ended: bool) -> SaidCall:
         return SaidCall("", raw, "what stands between <tool_call> and </tool_call> is not JSON")
     if not isinstance(value, dict) or not isinstance(value.get("name"), str) or not value["name"]:
         return SaidCall("", raw, 'a call is a JSON object with "name" and "arguments"')
-    name, arguments = str(value["name"]), value.get("arguments", {})
+    return called(str(value["name"]), value.get("arguments", {}), raw)
+
+
+def called(name: str, arguments: object, raw: str) -> SaidCall:
+    """A call of a tool with decoded arguments; `raw` is kept where they are no JSON object."""
     if not isinstance(arguments, dict):
         return SaidCall(name, raw, '"arguments" must be a JSON object')
     try:

@@ -76,23 +76,31 @@ def _answer(messages: Sequence[Message], pair: PairedCall) -> Answer:
     )
 
 
-def recorded_dialogues(folder: DatasetFolder, settings: EvaluateSettings) -> Iterator[Dialogue]:
+class RecordedTurns:
     """Attempts at user turns whose recorded reply calls a tool, chosen by hash and in the order of the folder.
 
     Raises:
         UsageError: if there is none.
     """
-    found = heapq.nsmallest(settings.tasks, _turns(folder, settings), key=lambda turn: turn[0])
-    if not found:
-        splits = ", ".join(settings.recorded.splits)
-        raise UsageError(
-            f"{folder.path} has no user turn whose recorded reply calls a tool, in split {splits} "
-            f"with a reward of {settings.recorded.min_reward:g} or more; choose others with --splits or --min-reward"
-        )
-    for _, _, row, at, end in sorted(found, key=lambda turn: turn[1]):
-        for trial in range(settings.samples):
-            seed = int(hash128(str(settings.seed), row["trajectory_id"], str(at), str(trial))[:12], 16)
-            yield recorded_dialogue(row, at, end, trial, seed, answered=settings.recorded.cache is None)
+
+    def __init__(self, folder: DatasetFolder, settings: EvaluateSettings) -> None:
+        found = heapq.nsmallest(settings.tasks, _turns(folder, settings), key=lambda turn: turn[0])
+        if not found:
+            least = settings.recorded.min_reward
+            raise UsageError(
+                f"{folder.path} has no user turn whose recorded reply calls a tool, in split "
+                f"{', '.join(settings.recorded.splits)} with a reward of {least:g} or more; choose others with "
+                "--splits or --min-reward"
+            )
+        self._found = sorted(found, key=lambda turn: turn[1])
+        self._settings = settings
+
+    def __iter__(self) -> Iterator[Dialogue]:
+        settings = self._settings
+        for _, _, row, at, end in self._found:
+            for trial in range(settings.samples):
+                seed = int(hash128(str(settings.seed), row["trajectory_id"], str(at), str(trial))[:12], 16)
+                yield recorded_dialogue(row, at, end, trial, seed, answered=settings.recorded.cache is None)
 
 
 def recorded_dialogue(row: Trajectory, at: int, end: int, trial: int, seed: int, *, answered: bool) -> Dialogue:
@@ -107,7 +115,7 @@ def recorded_dialogue(row: Trajectory, at: int, end: int, trial: int, seed: int,
         answered: the recording answers calls; else the loop's cache does.
     """
     messages = row["messages"]
-    start = cast(Trajectory, row | {"messages": messages[: at + 1], "thinking": [], "evidence": []})
+    start = row | {"messages": messages[: at + 1], "thinking": [], "evidence": []}
     task_id = f"{row['env_id']}|{row['task_id']}"
     case = Case(task_id, f"{row['trajectory_id']}:{at}", row["env_id"], trial, start, expected(messages, at, end), seed)
     return Dialogue(case, RecordedAnswers(messages[:end], at + 1) if answered else None)

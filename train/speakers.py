@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Never, Protocol
 
 from curate.errors import UsageError
 from train.chat_format import ChatFormat, chat_format
 from train.dialogue import Run
-from train.rollout import CacheAgentLoop, Generated, Rollout, RolloutTask, Sessions
+from train.rollout import CacheAgentLoop, Generated, Rollout, Sessions
 from train.tokens import Renderer
 
 if TYPE_CHECKING:
     from train.evaluate_settings import EvaluateSettings
 
+KEY = "OPENAI_API_KEY"
+"""Where the loop looks for the server's key."""
 _THOUGHT = "It has to be looked up."
 
 
@@ -52,14 +54,14 @@ class LocalSpeaker:
         from train.models import load_model, load_tokenizer
 
         self._settings = settings
-        self.at_once = settings.batch
+        self.at_once = settings.speech.batch
         tokenizer = load_tokenizer(str(settings.model))
         self._formats = {
-            kept: format_with(tokenizer, settings, kept=kept) for kept in (each == "kept" for each in settings.modes)
+            each == "kept": format_with(tokenizer, settings, kept=each == "kept") for each in settings.modes
         }
         torch.manual_seed(settings.seed)
         self._generate = LocalGenerate(
-            load_model(str(settings.model)), tokenizer, settings.temperature, settings.batch
+            load_model(str(settings.model)), tokenizer, settings.speech.temperature, settings.speech.batch
         )
 
     def run(self, cache: Sessions | None, *, kept: bool, count: Callable[[int], None]) -> Run:
@@ -87,7 +89,7 @@ def format_with(tokenizer: object, settings: EvaluateSettings, *, kept: bool) ->
     Raises:
         UsageError: if they are to be kept and the template leaves them out.
     """
-    found = chat_format(tokenizer, settings.template, whole_dialogues=kept)  # type: ignore[arg-type]
+    found = chat_format(tokenizer, settings.speech.template, whole_dialogues=kept)  # type: ignore[arg-type]
     said = {"role": "assistant", "content": "It is late.", "reasoning_content": _THOUGHT}
     asked = {"role": "user", "content": "What is the time?"}
     if kept and _THOUGHT not in found.prompt([asked, said, asked], []):
@@ -98,9 +100,44 @@ def format_with(tokenizer: object, settings: EvaluateSettings, *, kept: bool) ->
     return found
 
 
+class ServedSpeaker:
+    """A model behind a server, which has its own template and its own chance."""
+
+    def __init__(self, settings: EvaluateSettings) -> None:
+        self._settings = settings
+        self.at_once = settings.tasks * settings.samples  # the server batches; --concurrency limits it
+        self._environ = dict(os.environ)
+        if settings.server.api_key_env != KEY:
+            if settings.server.api_key_env not in os.environ:
+                raise UsageError(f"--api-key-env {settings.server.api_key_env}: no such variable in the environment")
+            self._environ[KEY] = os.environ[settings.server.api_key_env]
+
+    def run(self, cache: Sessions | None, *, kept: bool, count: Callable[[int], None]) -> Run:
+        """What runs rollouts; thoughts that are kept are sent, and shown if the server's template does so."""
+        from train.served import ServedLoop
+
+        settings = self._settings
+        loop = ServedLoop(
+            settings.server,
+            cache or NoSessions(),
+            settings.rollout,
+            temperature=settings.speech.temperature,
+            environ=self._environ,
+        )
+
+        def done(number: int, rollout: Rollout) -> None:
+            count(len(rollout.turn_lengths))
+
+        return lambda tasks: loop.run(tasks, done)
+
+    def tokens(self, text: str) -> int | None:
+        """The server's tokenizer is not known."""
+        return None
+
+
 class NoSessions:
     """Stands for a cache where every task brings its episode."""
 
-    def session(self, *_: object, **__: object) -> RuntimeEpisode:
+    def session(self, *_: object, **__: object) -> Never:
         """There is none to give."""
         raise LookupError("the task has no episode, and there is no cache")
