@@ -41,6 +41,7 @@ COMMANDS = {
     "train.sft": "train.sft",
     "train.grpo": "train.grpo",
     "train.evaluate": "train.evaluate",
+    "train.compare": "train.compare",
     "train.mini": "train.mini.__main__",
     "train.mini.start": "train.mini.start",
 }

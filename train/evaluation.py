@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from math import comb
 from statistics import fmean
 from typing import Any, NamedTuple, TypeAlias
@@ -103,20 +103,31 @@ def every_of(name: str, k: int) -> Value:
     return value
 
 
-def figures_of(rows: Sequence[Row]) -> dict[str, Value]:
-    """Label -> figure, of those that the rows have: a recording has no end state, a served model no known tokens."""
+LIVE = {"success": "end-to-end success", "state_ok": "state ok", "facts_ok": "facts ok"}
+RECORDED = {"all_calls_met": "all expected calls met"}
+
+
+def figures_of(rows: Sequence[Row], k: int) -> dict[str, Value]:
+    """Label -> figure, of those that the rows have: a recording has no end state, a served model no known tokens.
+
+    Args:
+        rows: of episodes.
+        k: the most attempts of pass^k.
+    """
     live = all(row["success"] is not None for row in rows)
-    done = "success" if live else "all_calls_met"
-    columns = {"success": "end-to-end success", "state_ok": "state ok", "facts_ok": "facts ok"} if live else {}
-    columns |= {"process_accuracy": "process accuracy"}
-    columns |= {} if live else {"all_calls_met": "all expected calls met"}
+    columns = (LIVE if live else RECORDED) | {"process_accuracy": "process accuracy"}
     figures = {label: mean_of(name) for name, label in columns.items()}
-    for k in range(1, attempts(rows) + 1):
-        figures[f"pass^{k}"] = every_of(done, k)
+    for number in range(1, k + 1):
+        figures[f"pass^{number}"] = every_of(next(iter(columns)), number)
     counted = {"calls": "calls", "malformed_calls": "malformed calls", "turns": "turns of the model"}
     known = all(row["thinking_tokens"] is not None for row in rows)
     counted |= {"thinking_tokens": "thinking tokens"} if known else {"thinking_words": "thinking words"}
     return figures | {label: mean_of(name) for name, label in counted.items()}
+
+
+def done_label(labels: Collection[str]) -> str:
+    """Which of the figures says whether a task was done."""
+    return LIVE["success"] if LIVE["success"] in labels else RECORDED["all_calls_met"]
 
 
 def attempts(rows: Sequence[Row]) -> int:

@@ -33,7 +33,7 @@ def figure_table(rows: Sequence[Row], seed: int = 0) -> Table:
         headers += [_titled("mean", mode, modes), _titled("95 %", mode, modes)]
     headers += ["kept less dropped", "95 % of it"] if len(modes) == 2 else []
     lines: list[list[Cell]] = []
-    for label, value in figures_of(rows).items():
+    for label, value in figures_of(rows, attempts(rows)).items():
         found = [task_values([row for row in rows if row["thinking"] == mode], value) for mode in modes]
         shown = [interval(list(values.values()), seed) for values in found]
         if len(found) == 2:
