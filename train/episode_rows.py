@@ -57,7 +57,7 @@ def episode_row(
     """
     case = dialogue.case
     thoughts = [each["reasoning_content"] or "" for each in dialogue.messages]
-    counted = [tokens(thought) for thought in thoughts]
+    counted = [tokens(thought) for thought in thoughts or [""]]
     share = process_accuracy(dialogue.messages, case.expected)
     met = Counter(step["tier"] for step in dialogue.evidence)
     return {

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from curate.cli import out, parse, run
+from curate.cli import out, parse, run, say
+from curate.errors import UsageError
 from curate.trajectory import Trajectory
 from train.evaluate_settings import DESK, EvaluateSettings, Thinking
 
@@ -31,13 +32,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def command() -> int:
         from curate.report import text_table
-        from train.evaluation_report import figure_table, kind_table
+        from train.evaluation_report import tables
 
         found = evaluate(settings)
-        out(text_table(*figure_table(found.rows, settings.seed)) + "\n")
-        out(text_table(*kind_table(found.rows, settings.seed)))
+        for _, table in tables(found.rows, settings.seed):
+            out(text_table(*table) + "\n")
         if settings.out is not None:
-            out(f"\n{settings.out}: {len(found.rows):,} episodes; {settings.out / 'report.html'}")
+            out(f"{settings.out}: {len(found.rows):,} episodes; {settings.out / 'report.html'}")
         return 0
 
     return run(command)
@@ -101,6 +102,7 @@ def _played(settings: EvaluateSettings, data: DatasetFolder | None, speaker: Spe
             while some := list(islice(waiting, speaker.at_once)):
                 play(some, spoken, kept=thinking == "kept", most=settings.live.max_user_turns)
                 _keep(found, some, thinking, speaker)
+    _tell_crashes(found.rows)
     return found
 
 
@@ -112,6 +114,15 @@ def _keep(found: Evaluation, played: Sequence[Dialogue], thinking: Thinking, spe
         row = episode_row(dialogue, judged(dialogue), thinking, speaker.tokens)
         found.rows.append(row)
         found.trajectories.append(episode_trajectory(dialogue, row))
+
+
+def _tell_crashes(rows: Sequence[dict[str, Any]]) -> None:
+    """Say how many episodes crashed; a run of nothing else is no evaluation."""
+    crashed = [row for row in rows if row["status"] == "crashed"]
+    if len(crashed) == len(rows):
+        raise UsageError(f"all {len(rows):,} episodes crashed, the first with {crashed[0]['error']}")
+    if crashed:
+        say(f"note: {len(crashed):,} of {len(rows):,} episodes crashed, the first with {crashed[0]['error']}")
 
 
 if __name__ == "__main__":

@@ -126,20 +126,31 @@ def write(
     writer.add_report(report(rows, settings))
 
 
+def tables(rows: Sequence[Row], seed: int = 0) -> list[tuple[str, Table]]:
+    """(caption, (headers, rows)) of all that is to be shown."""
+    live = done_column(rows) == "success"
+    found = [
+        ("Figures over tasks", figure_table(rows, seed)),
+        (f"By {'kind of task' if live else 'env'}", kind_table(rows, seed)),
+        ("How episodes ended", ending_table(rows, seed)),
+    ]
+    return found if live else [*found, ("What answered the calls", tier_table(rows))]
+
+
 def report(rows: Sequence[Row], settings: EvaluateSettings) -> Report:
     """The evaluation as a report."""
-    from curate.plots import intervals
+    from curate.plots import intervals, stacked
 
     live, seed = done_column(rows) == "success", settings.seed
     made = Report(f"Evaluation on {f'the {settings.live.preset} desk' if live else 'recorded user turns'}")
     made.text(_what(rows, settings))
-    made.table("Figures over tasks", *figure_table(rows, seed))
-    made.table(f"By {'kind of task' if live else 'env'}", *kind_table(rows, seed))
+    for caption, table in tables(rows, seed):
+        made.table(caption, *table)
     shares = intervals(_kinds(rows), _by_kind(rows, seed), xlabel="share of tasks")
     made.plot("Share of tasks done, with 95 % intervals", shares)
-    made.table("How episodes ended", *ending_table(rows, seed))
-    if not live:
-        _add_tiers(made, rows)
+    tiers = {str(tier): [float(share or 0)] for tier, _, share in tier_table(rows)[1]}
+    if not live and tiers:
+        made.plot("Calls by tier", stacked(["calls"], tiers, xlabel="share of calls", colors=TIER_COLORS))
     return made
 
 
@@ -155,23 +166,11 @@ def _by_kind(rows: Sequence[Row], seed: int) -> dict[str, list[Interval]]:
     }
 
 
-def _add_tiers(made: Report, rows: Sequence[Row]) -> None:
-    from curate.plots import stacked
-
-    headers, lines = tier_table(rows)
-    made.table("What answered the calls", headers, lines)
-    shares = {str(tier): [float(share or 0)] for tier, _, share in lines}
-    if shares:
-        made.plot("Calls by tier", stacked(["calls"], shares, xlabel="share of calls", colors=TIER_COLORS))
-
-
 def _what(rows: Sequence[Row], settings: EvaluateSettings) -> str:
     """What was measured and how, as a paragraph."""
-    tasks = len({row["task_id"] for row in rows})
-    told = [
-        f"{len(rows):,} episodes of {tasks:,} tasks, {attempts(rows)} attempts each; intervals are 95 %, by "
-        "bootstrap over tasks."
-    ]
+    tasks, each = len({row["task_id"] for row in rows}), attempts(rows)
+    told = [f"{len(rows):,} episodes of {tasks:,} tasks, {each} attempt{'s' if each > 1 else ''} each."]
+    told.append("Intervals are 95 %, by bootstrap over tasks.")
     if done_column(rows) == "success":
         told.append("A task is done if the desk ended in the state it should and the answers held what they must.")
     else:

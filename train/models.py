@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 from typing import Any
 
 from curate.errors import UsageError
@@ -47,6 +48,7 @@ def load_model(model: str) -> Any:
     import torch
     from transformers import AutoModelForCausalLM
 
+    check_checkpoint(model)
     on_gpu = torch.cuda.is_available()
     dtype = torch.bfloat16 if on_gpu and torch.cuda.is_bf16_supported() else torch.float32
     try:
@@ -55,3 +57,14 @@ def load_model(model: str) -> Any:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UsageError(f"--model {model} has no model that can be read: {first}") from error
     return loaded.to("cuda") if on_gpu else loaded
+
+
+def check_checkpoint(model: str) -> None:
+    """Refuse a folder that holds no checkpoint; an id of the Hub is not looked up.
+
+    Raises:
+        UsageError: naming it.
+    """
+    path = Path(model)
+    if path.exists() and not (path / "config.json").is_file():
+        raise UsageError(f"--model {model} is no checkpoint: it has no config.json")

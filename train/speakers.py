@@ -48,18 +48,16 @@ class LocalSpeaker:
     """A checkpoint in this process; same seed, same turns."""
 
     def __init__(self, settings: EvaluateSettings) -> None:
-        import torch
-
         from train.local import LocalGenerate
-        from train.models import load_model, load_tokenizer
+        from train.models import check_checkpoint, load_model, load_tokenizer
 
         self._settings = settings
         self.at_once = settings.speech.batch
+        check_checkpoint(str(settings.model))
         tokenizer = load_tokenizer(str(settings.model))
         self._formats = {
             each == "kept": format_with(tokenizer, settings, kept=each == "kept") for each in settings.modes
         }
-        torch.manual_seed(settings.seed)
         self._generate = LocalGenerate(
             load_model(str(settings.model)), tokenizer, settings.speech.temperature, settings.speech.batch
         )
