@@ -38,11 +38,13 @@ class CompareSettings:
         return list(zip(self.folders[::2], self.folders[1::2], strict=True))
 
     def check(self) -> None:
-        """Refuse what is no pairs.
+        """Refuse settings that cannot be right.
 
         Raises:
-            UsageError: saying how many folders there are.
+            UsageError: naming the flag, or saying how many folders there are.
         """
+        if self.seed < 0:
+            raise UsageError(f"--seed must not be negative, not {self.seed}")
         if not self.folders or len(self.folders) % 2:
             raise UsageError(f"evaluations are compared in pairs, before and after; folders given: {len(self.folders)}")
 

@@ -3,8 +3,12 @@ import pytest
 from curate.pairing import pair_calls
 from curate.readers.messages import message
 from tests.train.rows import call, result, row_of, says
+from train.chat_format import chat_format
 from train.dialogue import Case, Dialogue, open_part, play
-from train.rollout import Rollout
+from train.rollout import CacheAgentLoop, Generated, Rollout
+from train.settings import RolloutSettings
+from train.speakers import NoSessions
+from train.tokens import Renderer
 
 
 class Talker:
@@ -118,3 +122,23 @@ def test_calls_of_later_turns_have_ids_of_their_own_and_their_evidence():
     assert [pair.call["id"] for pair in pairs] == ["call_0_0", "turn_1_call_0_0"]
     assert [(pair.message_index, pair.result_index) for pair in pairs] == [(0, 1), (4, 5)]
     assert [step["message_index"] for step in dialogue.evidence] == [0, 4]
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_second_user_turn_is_prompted_with_what_was_said_with_or_without_thoughts(tokenizer, kept):
+    form = chat_format(tokenizer, "qwen3", whole_dialogues=kept)
+    prompts = []
+
+    def generate(given, min_new, max_new):
+        prompts.append([tokenizer.decode(ids, skip_special_tokens=False) for ids in given])
+        text = "<think>\nI know.\n</think>\n\nAll is well.<|im_end|>"
+        return [Generated(form.encode(text)) for _ in given]
+
+    loop = CacheAgentLoop(Renderer(form), NoSessions(), RolloutSettings(min_first=0))
+    (dialogue,) = dialogues = [Dialogue(case(), Desk(), Talker("And now?", "bye"))]
+    play(dialogues, lambda tasks: loop.run(tasks, generate), kept=kept, most=5)
+    assert dialogue.status == "user_done" and dialogue.turns == 2
+    (first,), (second,) = prompts
+    assert ("I know." in second) is kept and "All is well.<|im_end|>\n<|im_start|>user\nAnd now?" in second
+    said = "<think>\nI know.\n</think>\n\nAll is well.<|im_end|>"
+    assert second.startswith(first + said) is kept
