@@ -40,6 +40,7 @@ COMMANDS = {
     "cachebuild.demo": "cachebuild.demo",
     "train.sft": "train.sft",
     "train.grpo": "train.grpo",
+    "train.sample": "train.sample",
     "train.evaluate": "train.evaluate",
     "train.compare": "train.compare",
     "train.mini": "train.mini.__main__",

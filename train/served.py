@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from curate.errors import UsageError
-from synth.asking.asker import PRESSED, RunStopped, refused
-from synth.asking.pacing import Pacer, TeacherDown
-from synth.teachers.apis import make_chat
+from synth.asking.asker import RunStopped, refused
+from synth.asking.pacing import TOO_MUCH, Pacer, TeacherDown
+from synth.teachers.apis import KEYS, make_chat
 from synth.teachers.asks import Ask, Reply
 from synth.teachers.openai_chat import ChatReply
 from train.acting import acted, begun, crashed, cut, ended_by, spoken, tool_forms, tool_names
@@ -28,6 +28,10 @@ from train.settings import RolloutSettings
 if TYPE_CHECKING:
     from synth.teachers.openai_chat import ChatApi
 
+SPARE = 8
+"""Rollouts under way beyond the concurrency, whose calls are answered while the others wait for the server."""
+PRESSED = TOO_MUCH - {"timeout"}
+"""Failures that say nothing about the dialogue: they use up none of its tries."""
 CHARS = 4
 """Bytes of text that count as a token where the server does not say: results, and turns without a usage."""
 
@@ -67,7 +71,9 @@ class ServedLoop:
         self._cache = cache
         self._settings = settings
         self._temperature = temperature
-        self._environ = environ
+        self._key = {KEYS["openai"]: environ.get(server.api_key_env, "")}
+        if server.api_key_env not in (KEYS["openai"], *environ):
+            raise UsageError(f"--api-key-env {server.api_key_env}: no such variable in the environment")
         self._api()  # a wrong address or key is told before anything is done
 
     def run(self, tasks: Sequence[RolloutTask], done: Callable[[int, Rollout], None] | None = None) -> list[Rollout]:
@@ -75,26 +81,48 @@ class ServedLoop:
 
         Args:
             tasks: where they begin.
-            done: is told each rollout with its number as it ends.
+            done: is told each rollout, with its task's number, as it ends.
 
         Raises:
             RunStopped: if the server refuses all requests (key, model, quota), or answers none for too long.
         """
-        return asyncio.run(self._run(tasks, done or (lambda number, rollout: None)))
+        found: dict[int, Rollout] = {}
+
+        def ended(number: int, rollout: Rollout) -> None:
+            found[number] = rollout
+            if done is not None:
+                done(number, rollout)
+
+        self.stream(tasks, ended)
+        return [found[number] for number in range(len(tasks))]
+
+    def stream(self, tasks: Iterable[RolloutTask], done: Callable[[int, Rollout], None]) -> None:
+        """Run rollouts, as many at once as the server takes.
+
+        Args:
+            tasks: where they begin; each is taken when there is room for it.
+            done: is told each rollout, with its task's number, as it ends.
+
+        Raises:
+            RunStopped: as of `run`.
+        """
+        asyncio.run(self._stream(tasks, done))
 
     def _api(self) -> ChatApi:
         server = self._server
-        return make_chat(str(server.served_model), server.model(self._temperature), server.pace(), self._environ)
+        return make_chat(str(server.served_model), server.model(self._temperature), server.pace(), self._key)
 
-    async def _run(self, tasks: Sequence[RolloutTask], done: Callable[[int, Rollout], None]) -> list[Rollout]:
-        playing = [_Playing.begin(task, self._cache) for task in tasks]  # in order: a live world hands out its tasks
+    async def _stream(self, tasks: Iterable[RolloutTask], done: Callable[[int, Rollout], None]) -> None:
         line = _Line(self._api(), Pacer(self._server.pace()), self._server.max_tries)
+        left = enumerate(tasks)
 
-        async def play(number: int) -> None:
-            await self._play(playing[number], line)
-            done(number, playing[number].rollout)
+        async def work() -> None:
+            for number, task in left:
+                playing = _Playing.begin(task, self._cache)
+                await self._play(playing, line)
+                done(number, playing.rollout)
 
-        workers = [asyncio.ensure_future(play(number)) for number in range(len(tasks))]
+        workers = [asyncio.ensure_future(work()) for _ in range(self._server.concurrency + SPARE)]
         try:
             await asyncio.gather(*workers)
         finally:
@@ -102,7 +130,6 @@ class ServedLoop:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
             await line.api.close()
-        return [each.rollout for each in playing]
 
     async def _play(self, playing: _Playing, line: _Line) -> None:
         for number in range(self._settings.max_turns):

@@ -14,8 +14,9 @@ class ServerSettings:
     """A model behind an OpenAI-compatible server (vLLM, SGLang, transformers serve, a hosted API).
 
     Attributes:
-        base_url: of the server, e.g. http://127.0.0.1:8000/v1; a key is read from OPENAI_API_KEY.
+        base_url: of the server, e.g. http://127.0.0.1:8000/v1.
         served_model: the model's name, as the server knows it.
+        api_key_env: environment variable that holds the server's key, if it wants one.
         concurrency: most requests at once; fewer while the server says that it is too many.
         timeout_s: seconds until an answer counts as lost.
         max_tries: tries of one turn before its rollout counts as crashed.
@@ -27,9 +28,10 @@ class ServerSettings:
 
     base_url: str | None = None
     served_model: str | None = None
+    api_key_env: str = "OPENAI_API_KEY"
     concurrency: int = 64
     timeout_s: float = 600.0
-    max_tries: int = 8
+    max_tries: int = 5
     give_up_s: float = 900.0
     max_tokens_field: Literal["auto", "max_tokens", "max_completion_tokens"] = "auto"
     extra_body: str | None = None

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 DRAIN_SECONDS = 20.0
 """How long answers that are on their way are waited for when a run stops; Slurm kills after 30 s by default."""
 
-PRESSED = TOO_MUCH - {"timeout"}
+_PRESSED = TOO_MUCH - {"timeout"}
 """Failures that say nothing about the ask: they use up none of its tries. A timeout may be the ask's own fault."""
 
 Records = Sequence[dict[str, Any]]
@@ -165,7 +165,7 @@ class Asker:
                 return
             self._progress.retried(reply.code)
             self._note_failure(reply, sent_at)
-            tries += reply.code not in PRESSED
+            tries += reply.code not in _PRESSED
             if _stands(reply, last):
                 return
             if self.stopped is not None:
@@ -293,7 +293,7 @@ def reply_record(name: str, key: str, reply: Reply, cost: int) -> dict[str, Any]
 
 def _stands(reply: Reply, last: bool) -> bool:
     """Whether nothing more is tried after this reply."""
-    return reply.kind in ("ok", "poor", "item") or (reply.kind == "again" and last and reply.code not in PRESSED)
+    return reply.kind in ("ok", "poor", "item") or (reply.kind == "again" and last and reply.code not in _PRESSED)
 
 
 def body_bytes(ask: Ask) -> int:
