@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from train.speakers import Speaker
 
 KINDS = ("curated", "augmented")
+MANY = 0.9
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -103,6 +104,11 @@ def _played(settings: EvaluateSettings, data: DatasetFolder | None, speaker: Spe
                 play(some, spoken, kept=thinking == "kept", most=settings.live.max_user_turns)
                 _keep(found, some, thinking, speaker)
     _tell_crashes(found.rows)
+    if settings.speech.temperature and (alike := alike_share(found.trajectories)) > MANY:
+        say(
+            f"note: the attempts at {alike:.0%} of the tasks are the same, word for word: the model may not be sampled "
+            "(transformers serve samples if the model's generation_config.json says do_sample)"
+        )
     return found
 
 
@@ -114,6 +120,16 @@ def _keep(found: Evaluation, played: Sequence[Dialogue], thinking: Thinking, spe
         row = episode_row(dialogue, judged(dialogue), thinking, speaker.tokens)
         found.rows.append(row)
         found.trajectories.append(episode_trajectory(dialogue, row))
+
+
+def alike_share(trajectories: Sequence[Trajectory]) -> float:
+    """Share of what was tried several times of which all attempts say the same; 0 if nothing was."""
+    tried: dict[tuple[str, str], list[str]] = {}
+    for each in trajectories:
+        place = (each["task_id"], str(each["parent"]))
+        tried.setdefault(place, []).append(each["content_hash"])
+    several = [hashes for hashes in tried.values() if len(hashes) > 1]
+    return sum(len(set(hashes)) == 1 for hashes in several) / max(1, len(several))
 
 
 def _tell_crashes(rows: Sequence[dict[str, Any]]) -> None:

@@ -51,17 +51,6 @@ class SpeechSettings:
 
 
 @dataclass(frozen=True)
-class KeyedServerSettings(ServerSettings):
-    """A served model, and where its key is.
-
-    Attributes:
-        api_key_env: environment variable that holds the server's key.
-    """
-
-    api_key_env: str = "OPENAI_API_KEY"
-
-
-@dataclass(frozen=True)
 class LiveSettings:
     """Of `--on desk`.
 
@@ -132,7 +121,7 @@ class EvaluateSettings:
     seed: int = 0
     overwrite: bool = False
     speech: SpeechSettings = field(default_factory=SpeechSettings)
-    server: KeyedServerSettings = field(default_factory=KeyedServerSettings)
+    server: ServerSettings = field(default_factory=ServerSettings)
     live: LiveSettings = field(default_factory=LiveSettings)
     recorded: RecordedSettings = field(default_factory=RecordedSettings)
     rollout: EpisodeSettings = field(default_factory=EpisodeSettings)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Never, Protocol
 
@@ -14,9 +13,8 @@ from train.tokens import Renderer
 
 if TYPE_CHECKING:
     from train.evaluate_settings import EvaluateSettings
+    from train.served import ServedLoop
 
-KEY = "OPENAI_API_KEY"
-"""Where the loop looks for the server's key."""
 _THOUGHT = "It has to be looked up."
 
 
@@ -104,29 +102,24 @@ class ServedSpeaker:
     def __init__(self, settings: EvaluateSettings) -> None:
         self._settings = settings
         self.at_once = settings.tasks * settings.samples  # the server batches; --concurrency limits it
-        self._environ = dict(os.environ)
-        if settings.server.api_key_env != KEY:
-            if settings.server.api_key_env not in os.environ:
-                raise UsageError(f"--api-key-env {settings.server.api_key_env}: no such variable in the environment")
-            self._environ[KEY] = os.environ[settings.server.api_key_env]
+        self._loop(None)  # a wrong address or key is told before anything is done
 
     def run(self, cache: Sessions | None, *, kept: bool, count: Callable[[int], None]) -> Run:
         """What runs rollouts; thoughts that are kept are sent, and shown if the server's template does so."""
-        from train.served import ServedLoop
-
-        settings = self._settings
-        loop = ServedLoop(
-            settings.server,
-            cache or NoSessions(),
-            settings.rollout,
-            temperature=settings.speech.temperature,
-            environ=self._environ,
-        )
+        loop = self._loop(cache)
 
         def done(number: int, rollout: Rollout) -> None:
             count(len(rollout.turn_lengths))
 
         return lambda tasks: loop.run(tasks, done)
+
+    def _loop(self, cache: Sessions | None) -> ServedLoop:
+        from train.served import ServedLoop
+
+        settings = self._settings
+        return ServedLoop(
+            settings.server, cache or NoSessions(), settings.rollout, temperature=settings.speech.temperature
+        )
 
     def tokens(self, text: str) -> int | None:
         """The server's tokenizer is not known."""

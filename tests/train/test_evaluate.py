@@ -86,6 +86,17 @@ def test_a_crashed_episode_is_a_row_and_said(tmp_path, capsys):
     assert "1 of 8 episodes crashed, the first with ValueError: no more" in capsys.readouterr().err
 
 
+def test_attempts_that_are_all_the_same_are_said(tmp_path, capsys):
+    class Parrot(Expert):
+        def one(self, task):
+            return Rollout([], messages=[says("open")], status="answered", answer="open")
+
+    evaluate(settings(tmp_path), Parrot())
+    assert "attempts at 100% of the tasks are the same, word for word" in capsys.readouterr().err
+    evaluate(settings(tmp_path / "x", out=None), Expert())
+    assert not capsys.readouterr().err
+
+
 def test_a_run_of_crashes_alone_is_refused_and_leaves_nothing(tmp_path):
     with pytest.raises(UsageError, match="all 8 episodes crashed, the first with ValueError"):
         evaluate(settings(tmp_path), Expert(crashes=lambda number: True))
