@@ -42,6 +42,7 @@ COMMANDS = {
     "train.grpo": "train.grpo",
     "train.sample": "train.sample",
     "train.evaluate": "train.evaluate",
+    "train.compare": "train.compare",
     "train.mini": "train.mini.__main__",
     "train.mini.start": "train.mini.start",
 }

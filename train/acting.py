@@ -42,9 +42,8 @@ class Acted:
 
 def begun(cache: Sessions, task: RolloutTask) -> Episode:
     """The episode that answers the calls of a rollout: the task's own, else one of the cache."""
-    given: Episode | None = getattr(task, "episode", None)
-    if given is not None:
-        return given
+    if task.episode is not None:
+        return task.episode
     row = task.row
     history = row["messages"][: task.part.message_index + 1]
     return cache.session(row["env_id"], row["initial_state_id"], row["task_id"], history=history, seed=task.seed)

@@ -69,11 +69,13 @@ class RolloutTask:
         row: the trajectory.
         part: the user turn, with the history before it.
         seed: picks among recorded outcomes; equal for a group that is to share them.
+        episode: answers the calls, e.g. a live world that stays the same over several user turns; None begins one.
     """
 
     row: Trajectory
     part: Part
     seed: int = 0
+    episode: Episode | None = None
 
 
 @dataclass(slots=True)
@@ -155,8 +157,9 @@ class CacheAgentLoop:
         return [each.rollout for each in running]
 
     def _begun(self, task: RolloutTask) -> _Running:
-        rollout = Rollout(self._renderer.prompt(task.part))
+        rollout = Rollout([])
         try:
+            rollout.prompt_ids = self._renderer.prompt(task.part)
             return _Running(rollout, begun(self._cache, task), tool_names(task.part))
         except Exception as error:
             crashed(rollout, error)
