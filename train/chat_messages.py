@@ -80,7 +80,7 @@ def _calls(message: Mapping[str, Any]) -> Iterator[SaidCall]:
     for call in given if isinstance(given, list) else ():
         function = call.get("function") if isinstance(call, dict) else None
         name = function.get("name") if isinstance(function, dict) else None
-        if not isinstance(function, dict) or not isinstance(name, str) or not name:
+        if not isinstance(function, dict) or not isinstance(name, str) or not name.isprintable() or not name:
             yield SaidCall("", _raw(call), "a call names a function")
             continue
         arguments = function.get("arguments")

@@ -1,5 +1,7 @@
 import json
 
+import orjson
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -41,6 +43,22 @@ def test_long_hostile_texts_are_read_in_linear_time():
     for text in ("<think>" * 150_000, "</think>" * 120_000, "<tool_call>" * 20_000, "<tool_call>{" + "[" * 1_000_000):
         said_in({"content": text})
         said_in({"content": "", "tool_calls": [{"function": {"name": "f", "arguments": text}}]})
+
+
+HALF = '{"a": "\\ud800"}'
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"content": f'<tool_call>{{"name": "f", "arguments": {HALF}}}</tool_call>'},
+        {"content": '<tool_call>{"name": "\\ud800", "arguments": {}}</tool_call>'},
+        {"content": None, "tool_calls": [{"function": {"name": "f", "arguments": HALF}}]},
+    ],
+)
+def test_half_a_surrogate_pair_makes_a_call_that_cannot_be_run(message):
+    (call,) = said_in(message)[0].calls
+    assert call.problem is not None and orjson.dumps([call.name, call.arguments])
 
 
 def test_earlier_turns_are_sent_with_arguments_as_text_and_thoughts_under_both_names():
