@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from cachebuild import ToolCache
 from cachebuild.settings import chosen_splits
@@ -33,9 +33,6 @@ from train.sample_settings import SampleSettings
 from train.scoring import score, trajectory
 from train.served import CHARS, ServedLoop
 from train.tokens import Part, Renderer
-
-if TYPE_CHECKING:
-    from train.local import LocalGenerate
 
 KINDS = ("curated", "augmented")
 
@@ -147,24 +144,21 @@ class _Local:
         """Draw what is not done; each piece has a seed of its own, so that going on changes nothing."""
         import torch
 
-        draw = self._settings.draw
-        loop = CacheAgentLoop(self.renderer, cache, self._settings.rollout)
-        generate: LocalGenerate | None = None
-        for piece, numbers in drawing.open_pieces(max(1, draw.batch // draw.samples)):
-            generate = generate or self._generate()
-            prompts = [drawing.store[number] for number in numbers]
-            torch.manual_seed(int(hash128("sample", str(draw.seed), str(piece))[:15], 16))
-            rollouts = iter(loop.run([task for each in prompts for task in drawing.tasks(each)], generate))
-            groups = [[next(rollouts) for _ in range(draw.samples)] for _ in prompts]
-            rows = [row for each, group in zip(prompts, groups, strict=True) for row in drawing.rows(each, group)]
-            drawing.kept.add(piece, rows)
-
-    def _generate(self) -> LocalGenerate:
         from train.local import LocalGenerate
         from train.models import load_model
 
         draw, tokenizer = self._settings.draw, self.renderer.format.tokenizer
-        return LocalGenerate(load_model(str(self._settings.model)), tokenizer, draw.temperature, draw.batch)
+        loop = CacheAgentLoop(self.renderer, cache, self._settings.rollout)
+        model: Any = None
+        for piece, numbers in drawing.open_pieces(max(1, draw.batch // draw.samples)):
+            model = load_model(str(self._settings.model)) if model is None else model
+            prompts = [drawing.store[number] for number in numbers]
+            torch.manual_seed(int(hash128("sample", str(draw.seed), str(piece))[:15], 16))
+            generate = LocalGenerate(model, tokenizer, draw.temperature, draw.batch)  # one that remembers nothing
+            rollouts = iter(loop.run([task for each in prompts for task in drawing.tasks(each)], generate))
+            groups = [[next(rollouts) for _ in range(draw.samples)] for _ in prompts]
+            rows = [row for each, group in zip(prompts, groups, strict=True) for row in drawing.rows(each, group)]
+            drawing.kept.add(piece, rows)
 
 
 def _draw_served(drawing: Drawing, cache: ToolCache, settings: SampleSettings) -> None:
