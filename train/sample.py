@@ -18,7 +18,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings = parse(SampleSettings, "python -m train.sample", __doc__ or "", argv)
 
     def command() -> int:
-        from train.drawing import sample
+        from train.sampling import sample
 
         settings.check()
         figures = sample(settings)
