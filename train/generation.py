@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
+from types import TracebackType
 from typing import Any
 
+import torch
+from trl.models.utils import unwrap_model_for_generation
+
 from train.rollout import Generated
+from train.sampling import Sampler, Sampling
 
 
 class TrainerGenerate:
-    """`Generate` on a GRPOTrainer.
+    """`Generate` on a GRPOTrainer, for the rollouts of one step; used as a context.
 
-    Before `min_new` tokens no turn ends and no call begins: only the end would be banned else, and a model that has
-    called early would talk on behind its call.
+    Before `min_new` tokens no turn ends and no call begins: if only the end were banned, a model that has called early
+    would talk on behind its call.
 
     Args:
         trainer: a `trl.GRPOTrainer`.
@@ -25,32 +31,68 @@ class TrainerGenerate:
     def __init__(self, trainer: Any, call_mark: int | None) -> None:
         self._trainer = trainer
         self._call_mark = call_mark
+        self._open = ExitStack()
+        self._model: Any = None
         self.seconds = 0.0
+
+    def __enter__(self) -> TrainerGenerate:
+        """Unwrap the model, once for all turns: the processes of a run leave and enter together, each with its own."""
+        trainer = self._trainer
+        if not trainer.use_vllm:
+            self._model = self._open.enter_context(
+                unwrap_model_for_generation(
+                    trainer.model_wrapped,
+                    trainer.accelerator,
+                    gather_deepspeed3_params=trainer.args.ds3_gather_for_generation,
+                    gradient_checkpointing_kwargs=trainer.args.gradient_checkpointing_kwargs,
+                )
+            )
+            self._model.eval()
+            held_back = () if self._call_mark is None else (self._call_mark,)
+            tokenizer = trainer.processing_class
+            self._sampler = Sampler(
+                Sampling(tokenizer.eos_token_id, tokenizer.pad_token_id, trainer.args.temperature, held_back)
+            )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Give the model back to training."""
+        if self._model is not None:
+            self._model.train()
+        self._open.close()
 
     def __call__(self, prompts: list[list[int]], min_new: int, max_new: list[int]) -> list[Generated]:
         """One turn for each prompt."""
+        begin = time.perf_counter()
+        found = (
+            self._by_vllm(prompts, min_new, max_new) if self._trainer.use_vllm else self._own(prompts, min_new, max_new)
+        )
+        self.seconds += time.perf_counter() - begin
+        return found
+
+    def _own(self, prompts: list[list[int]], min_new: int, max_new: list[int]) -> list[Generated]:
+        bf16 = bool(self._trainer.args.bf16)
+        with torch.autocast(self._model.device.type, torch.bfloat16, enabled=bf16):
+            return [Generated(ids) for ids in self._sampler.turns(self._model, prompts, min_new, max_new)]
+
+    def _by_vllm(self, prompts: list[list[int]], min_new: int, max_new: list[int]) -> list[Generated]:
         if not min_new:
-            return self._turns(prompts, 0, max_new)
-        begun = self._turns(prompts, min_new, [min(min_new, most) for most in max_new])
+            return self._vllm(prompts, 0, max_new)
+        begun = self._vllm(prompts, min_new, [min(min_new, most) for most in max_new])
         longer = [prompt + turn.ids for prompt, turn in zip(prompts, begun, strict=True)]
-        ended = self._turns(longer, 0, [most - len(turn.ids) for most, turn in zip(max_new, begun, strict=True)])
+        ended = self._vllm(longer, 0, [most - len(turn.ids) for most, turn in zip(max_new, begun, strict=True)])
         return [_joined(one, two) for one, two in zip(begun, ended, strict=True)]
 
-    def _turns(self, prompts: list[list[int]], least: int, most: list[int]) -> list[Generated]:
-        """The one place that knows how this version of TRL generates."""
-        trainer, longest = self._trainer, max(1, *most)
+    def _vllm(self, prompts: list[list[int]], least: int, most: list[int]) -> list[Generated]:
+        """The one place that knows how this version of TRL asks vLLM."""
+        trainer = self._trainer
         banned = [self._call_mark] if least and self._call_mark is not None else None
-        if trainer.use_vllm:
-            words = [trainer.processing_class.decode(banned)] if banned else None
-            given = {"min_tokens": least, "max_tokens": longest, "bad_words": words}
-            trainer.vllm_generation.generation_kwargs.update(given)
-        else:
-            trainer.generation_config.min_new_tokens = least or None
-            trainer.generation_config.max_new_tokens = longest
-            trainer.generation_config.suppress_tokens = banned
-        begin = time.perf_counter()
+        words = [trainer.processing_class.decode(banned)] if banned else None
+        given = {"min_tokens": least, "max_tokens": max(1, *most), "bad_words": words}
+        trainer.vllm_generation.generation_kwargs.update(given)
         ids, logprobs = trainer._generate_single_turn(prompts, None, {}, 1)
-        self.seconds += time.perf_counter() - begin
         found = []
         for at, limit in enumerate(most):
             known = None if logprobs is None else list(logprobs[at][:limit])

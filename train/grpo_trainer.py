@@ -52,17 +52,20 @@ class Rollouts:
         self._kept = kept
         marks = renderer.format.tokenizer.get_added_vocab()
         self._call_mark = marks.get("<tool_call>")
-        self._at_work = 0.0
+        self._spent: dict[str, float] = {}
 
     def __call__(self, prompts: list[str], trainer: Any) -> dict[str, list[Any]]:
         """What TRL's `rollout_func` gives: one rollout a prompt, in their order."""
-        stored = [self.store[int(prompt)] for prompt in prompts]
-        generate = TrainerGenerate(trainer, self._call_mark)
         begin = time.perf_counter()
+        known = {prompt: self.store[int(prompt)] for prompt in dict.fromkeys(prompts)}
+        stored = [known[prompt] for prompt in prompts]
+        in_cache = self._loop.seconds
         seeds = self._seeds(prompts, trainer)
         tasks = [RolloutTask(each.row, each.part, seed) for each, seed in zip(stored, seeds, strict=True)]
-        rollouts = self._loop.run(tasks, generate)
-        self._at_work = time.perf_counter() - begin - generate.seconds
+        with TrainerGenerate(trainer, self._call_mark) as generate:
+            rollouts = self._loop.run(tasks, generate)
+        self._spent = {"cache": self._loop.seconds - in_cache, "generation": generate.seconds}
+        self._spent["bookkeeping"] = time.perf_counter() - begin - sum(self._spent.values())
         for each in rollouts:
             if not each.completion_ids:  # one that crashed before it spoke; TRL wants a token, which is not trained
                 each.completion_ids, each.mask = [self._renderer.format.tokenizer.eos_token_id], [0]
@@ -82,6 +85,7 @@ class Rollouts:
         """What TRL calls for the rewards; logs and keeps the rollouts too."""
         begin = time.perf_counter()
         rewards = [score(one, two, self._settings.reward) for one, two in zip(rollout, stored, strict=True)]
+        self._spent["reward"] = time.perf_counter() - begin
         for name, value in metrics(rollout, rewards).items():
             given["log_metric"](name, value)
         step = given["trainer_state"].global_step
@@ -91,7 +95,9 @@ class Rollouts:
             for one, two, paid, number in zip(rollout, stored, rewards, numbers, strict=True)
         ]
         self._keep(step, rows)
-        given["log_metric"]("time/cache_and_reward_s", self._at_work + time.perf_counter() - begin)
+        self._spent["keeping"] = time.perf_counter() - begin - self._spent["reward"]
+        for name, seconds in self._spent.items():
+            given["log_metric"](f"time/{name}_s", seconds)
         return [each.total for each in rewards]
 
     def _seeds(self, prompts: Sequence[str], trainer: Any) -> list[int]:

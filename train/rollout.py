@@ -7,6 +7,7 @@ here alone: who generates is behind `Generate`, so that they can be tested token
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
@@ -133,6 +134,9 @@ class CacheAgentLoop:
         renderer: makes token ids.
         cache: answers calls.
         settings: the limits.
+
+    Attributes:
+        seconds: spent in the cache so far.
     """
 
     def __init__(self, renderer: Renderer, cache: Sessions, settings: RolloutSettings) -> None:
@@ -141,12 +145,15 @@ class CacheAgentLoop:
         self._cache = cache
         self._settings = settings
         self._end = renderer.format.tokenizer.eos_token_id
+        self.seconds = 0.0
         prompt = renderer.format.prompt([{"role": "user", "content": "Hello"}], [])
         self._opened = prompt.rstrip().endswith("<think>")
 
     def run(self, tasks: Sequence[RolloutTask], generate: Generate) -> list[Rollout]:
         """One rollout a task, in their order; all take their turns together. A crash ends its own rollout alone."""
-        running = [self._begun(task) for task in tasks]
+        parts = {id(task.part): task.part for task in tasks}  # a group shares one
+        opening = {name: self._renderer.prompt(part) for name, part in parts.items()}
+        running = [self._begun(task, opening[id(task.part)]) for task in tasks]
         for number in range(self._settings.max_turns):
             live = [each for each in running if each.live]
             if not live:
@@ -158,9 +165,9 @@ class CacheAgentLoop:
                 self._guarded(each, turn, min_new, last=number + 1 == self._settings.max_turns)
         return [each.rollout for each in running]
 
-    def _begun(self, task: RolloutTask) -> _Running:
+    def _begun(self, task: RolloutTask, prompt: list[int]) -> _Running:
         row, at = task.row, task.part.message_index
-        rollout = Rollout(self._renderer.prompt(task.part))
+        rollout, begin = Rollout(list(prompt)), time.perf_counter()
         try:
             session = self._cache.session(
                 row["env_id"],
@@ -172,6 +179,8 @@ class CacheAgentLoop:
         except Exception as error:  # a bad rollout is data
             rollout.status, rollout.error = "crashed", f"{type(error).__name__}: {error}"
             return _Running(rollout, None, frozenset(), live=False)
+        finally:
+            self.seconds += time.perf_counter() - begin
         names = frozenset(str(tool.get("function", tool).get("name")) for tool in task.part.tools)
         return _Running(rollout, session, names)
 
@@ -233,7 +242,9 @@ class CacheAgentLoop:
         assert session is not None, "a rollout without a session is not live"
         refused = [_refused(call, running.tools) for call in calls]
         run = [(call.name, call.arguments) for call, refusal in zip(calls, refused, strict=True) if refusal is None]
+        begin = time.perf_counter()
         answers = iter(session.turn(run) if run else ())
+        self.seconds += time.perf_counter() - begin
         index, said = len(rollout.messages) - 1, rollout.messages[-1]["tool_calls"]
         results = []
         for at, refusal in enumerate(refused):
