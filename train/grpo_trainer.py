@@ -36,7 +36,7 @@ os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")  # rollout_func is what w
 
 def _is_short(record: logging.LogRecord) -> bool:
     """Whether a log line of TRL is not the one that prints a whole rollout for a missing reward, which we count."""
-    return not str(record.msg).startswith("All reward functions returned None")
+    return "All reward functions returned None" not in str(record.msg)
 
 
 logging.getLogger("trl.trainer.grpo_trainer").addFilter(_is_short)
