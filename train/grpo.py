@@ -39,7 +39,7 @@ def train(settings: GrpoSettings) -> tuple[int, float, float]:
     """Train and publish the model; returns (steps, mean reward of the first tenth, of the last tenth)."""
     from cachebuild import ToolCache
     from curate.folder import DatasetFolder
-    from synth.judging import open_judge
+    from train.judging import open_step_judge
     from train.model_folder import ModelFolder
     from train.models import load_format
     from train.prompts import store_prompts
@@ -49,7 +49,7 @@ def train(settings: GrpoSettings) -> tuple[int, float, float]:
     form = load_format(settings.model, settings.template)
     renderer = Renderer(form)
     place = ModelFolder(settings.out, _identity(settings, folder), overwrite=settings.overwrite)
-    with place.open(), open_judge(settings.judging.options(settings.out)) as judge:
+    with place.open(), open_step_judge(settings.judging.options(settings.out)) as judge:
         prompts = place.checkpoints / "prompts.arrow"
         store = store_prompts(folder, chosen_splits(settings.splits), settings.prompt, renderer, prompts)
         if len(store) < settings.group.prompts:

@@ -20,10 +20,10 @@ from curate.folder import DatasetFolder, FolderWriter, Manifest, folder_input, r
 from curate.schema import TRAJECTORY
 from curate.table_writer import TableWriter
 from curate.trajectory import Trajectory
-from synth.judging import Judge, Verdict
+from synth.judging import Verdict
 from train.chat_format import ChatFormat
 from train.generation import TrainerGenerate
-from train.judging import judge_step
+from train.judging import StepJudge
 from train.prompts import PromptStore, StoredPrompt
 from train.rollout import CacheAgentLoop, Rollout, RolloutTask
 from train.scoring import case_of, metrics, score, trajectory
@@ -59,7 +59,7 @@ class Rollouts:
         store: PromptStore,
         renderer: Renderer,
         cache: ToolCache,
-        judge: Judge,
+        judge: StepJudge,
         settings: GrpoSettings,
         kept: Path,
     ) -> None:
@@ -105,7 +105,7 @@ class Rollouts:
         """
         begin = time.perf_counter()
         cases = [case_of(one, two) for one, two in zip(rollout, stored, strict=True)]
-        verdicts = judge_step(self._judge, cases, given["log_metric"])
+        verdicts = self._judge.judge(cases, given["log_metric"])
         rewards = [
             score(one, two, self._settings.reward, verdict)
             for one, two, verdict in zip(rollout, stored, verdicts, strict=True)
@@ -124,7 +124,7 @@ class Rollouts:
 
     def _judged(self, verdict: Verdict) -> dict[str, str]:
         """What a saved rollout tells of its judge."""
-        return {"name": self._judge.name, "rubric": self._judge.version, "code": verdict.code, "said": verdict.said}
+        return {**self._judge.told, "code": verdict.code, "said": verdict.said}
 
     def _seeds(self, prompts: Sequence[str], trainer: Any) -> list[int]:
         """One seed a prompt and step; its own for each rollout where outcomes are to vary."""

@@ -2,45 +2,102 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from statistics import fmean
 
 from curate.cli import say
 from synth.asking.asker import RunStopped
-from synth.judging import Case, Judge, Verdict
+from synth.judging import Case, Judge, JudgeOptions, Verdict, open_judge
 from synth.judging.base import EMPTY, META
 
 
-def judge_step(judge: Judge, cases: Sequence[Case], log: Callable[[str, float], None]) -> list[Verdict]:
-    """The verdicts on the answers of a step.
+class StepJudge:
+    """Judges the answers of a step; where training runs on several ranks, the first asks for all of them.
+
+    So there is one journal, one budget and one pace, and what stops the judge stops every rank.
 
     Args:
-        judge: who scores them.
-        cases: of the rollouts, in their order.
-        log: takes the name of a metric and its value.
+        judge: who scores; None on all ranks but the first.
+        options: what it was made of.
+    """
+
+    def __init__(self, judge: Judge | None, options: JudgeOptions) -> None:
+        self.spent_usd = 0.0 if judge is None else judge.spent_usd
+        self.told = {"name": options.judge, "rubric": str(options.identity()["rubric"])}
+        self._judge = judge
+
+    def judge(self, cases: Sequence[Case], log: Callable[[str, float], None]) -> list[Verdict]:
+        """The verdicts, in the order of the cases.
+
+        Args:
+            cases: of the rollouts of this rank.
+            log: takes the name of a metric and its value.
+
+        Raises:
+            RunStopped: if the judge cannot be asked now, or gave no answer of the step a score.
+        """
+        begin, before = time.perf_counter(), self.spent_usd
+        verdicts = self._of_all_ranks(cases) if _world() > 1 else self._checked(cases)
+        log("judge/seconds", time.perf_counter() - begin)
+        log("judge/usd", self.spent_usd - before)
+        log("judge/usd_total", self.spent_usd)
+        for name, value in judge_metrics(verdicts).items():
+            log(name, value)
+        return verdicts
+
+    def _checked(self, cases: Sequence[Case]) -> list[Verdict]:
+        assert self._judge is not None
+        verdicts = self._judge.judge(cases)
+        self.spent_usd = self._judge.spent_usd
+        without = Counter(verdict.code for verdict in verdicts if verdict.score is None)
+        told = ", ".join(f"{code} {count:,}" for code, count in sorted(without.items()))
+        if without and without.total() == len(verdicts):
+            raise RunStopped(
+                f"judge {self._judge.name} gave none of the {len(verdicts):,} answers of this step a score ({told}), "
+                "so there is nothing to learn from; choose another --judge or mend its settings"
+            )
+        if without:
+            say(f"judge {self._judge.name}: no score for {without.total():,} of {len(verdicts):,} answers ({told})")
+        return verdicts
+
+    def _of_all_ranks(self, cases: Sequence[Case]) -> list[Verdict]:
+        import torch.distributed as ranks
+
+        gathered: list[list[Case] | None] = [None] * _world()
+        ranks.all_gather_object(gathered, list(cases))
+        there = [each or [] for each in gathered]
+        came: list[tuple[list[Verdict], float] | RunStopped | None] = [None]
+        if self._judge is not None:
+            try:
+                came = [(self._checked([case for each in there for case in each]), self.spent_usd)]
+            except RunStopped as error:
+                came = [error]
+        ranks.broadcast_object_list(came, src=0)
+        (result,) = came
+        assert result is not None, "the first rank has a judge"
+        if isinstance(result, RunStopped):
+            raise result
+        verdicts, self.spent_usd = result
+        before = sum(map(len, there[: _rank()]))
+        return verdicts[before : before + len(cases)]
+
+
+@contextmanager
+def open_step_judge(options: JudgeOptions) -> Iterator[StepJudge]:
+    """The judge of a training run.
 
     Raises:
-        RunStopped: if the judge cannot be asked now, or gave no answer of the step a score.
+        UsageError: for a judge, a key or a price that is not there, or a journal that cannot be used.
     """
-    begin, before = time.perf_counter(), judge.spent_usd
-    verdicts = judge.judge(cases)
-    for name, value in judge_metrics(verdicts).items():
-        log(name, value)
-    log("judge/seconds", time.perf_counter() - begin)
-    log("judge/usd", judge.spent_usd - before)
-    log("judge/usd_total", judge.spent_usd)
-    without = Counter(verdict.code for verdict in verdicts if verdict.score is None)
-    if without:
-        told = ", ".join(f"{code} {count:,}" for code, count in sorted(without.items()))
-        say(f"judge {judge.name}: no score for {without.total():,} of {len(verdicts):,} answers ({told})")
-    if verdicts and without.total() == len(verdicts):
-        raise RunStopped(
-            f"judge {judge.name} gave none of the {len(verdicts):,} answers of this step a score ({told}), so there is "
-            "nothing to learn from; choose another --judge or mend its settings"
-        )
-    return verdicts
+    if _rank() > 0:
+        yield StepJudge(None, options)
+        return
+    with open_judge(options) as judge:
+        yield StepJudge(judge, options)
 
 
 def judge_metrics(verdicts: Sequence[Verdict]) -> dict[str, float]:
@@ -55,3 +112,11 @@ def judge_metrics(verdicts: Sequence[Verdict]) -> dict[str, float]:
         found["judge/share_at_0"] = fmean(score == 0.0 for score in scores)
         found["judge/share_at_1"] = fmean(score == 1.0 for score in scores)
     return found
+
+
+def _rank() -> int:
+    return int(os.environ.get("RANK", "0"))
+
+
+def _world() -> int:
+    return int(os.environ.get("WORLD_SIZE", "1"))

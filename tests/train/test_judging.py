@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import polars as pl
 import pytest
@@ -10,13 +12,13 @@ import pytest
 from curate.errors import UsageError
 from curate.folder import DatasetFolder
 from synth.asking.asker import RunStopped
-from synth.judging import Verdict
+from synth.judging import JudgeOptions, Verdict
 from tests.synth.asking.conftest import KEY, PRICES
 from tests.synth.stub_teacher import Stub
 from tests.train.rows import asked_orders, build_tokenizer
 from train.grpo import main
 from train.judge_settings import JudgeSettings
-from train.judging import judge_metrics, judge_step
+from train.judging import StepJudge, judge_metrics
 
 FAST = "--generations 2 --prompts 2 --batch-size 4 --max-steps 2 --beta 0.1 --save-every 1"
 SHORT = "--max-completion 64 --min-first 0 --answer-room 2"
@@ -190,11 +192,9 @@ class Fixed:
 
 
 def test_a_step_without_any_score_stops_the_run():
-    logged = {}
     judge = Fixed(Verdict(None, "bad_request"), Verdict(None, "bad_request"))
     with pytest.raises(RunStopped, match=r"none of the 2 answers .*bad_request 2"):
-        judge_step(judge, [None, None], logged.__setitem__)
-    assert logged["judge/no_score"] == 1.0
+        StepJudge(judge, JudgeOptions()).judge([None, None], print)
 
 
 def test_the_distribution_of_scores_is_of_those_there_are():
@@ -225,3 +225,38 @@ def test_the_distribution_of_scores_is_of_those_there_are():
 def test_wrong_flags_are_named_as_they_are_here(given, words):
     with pytest.raises(UsageError, match=words):
         JudgeSettings(**given).check()
+
+
+RANKS = """
+import sys
+from pathlib import Path
+import torch.distributed as ranks
+from synth.asking.asker import RunStopped
+from tests.synth.judging.test_model_judge import cases, options, scores
+from train.judging import open_step_judge
+
+ranks.init_process_group("gloo")
+rank, logged = ranks.get_rank(), {}
+with open_step_judge(options(Path(sys.argv[1]) / str(rank), sys.argv[2], journal=Path(sys.argv[1]) / "j")) as judge:
+    found = scores(judge.judge(cases(*[["worth 1", "worth 2", "worth 3"], ["worth 3"]][rank]), logged.__setitem__))
+    print(f"rank {rank}: {found} {logged['judge/usd'] > 0}\\n", end="")
+    try:
+        judge.judge(cases(*["worth mute"] * (rank + 1)), logged.__setitem__)
+    except RunStopped as stopped:
+        print(f"rank {rank} stopped: {stopped}\\n", end="")
+"""
+
+
+@pytest.mark.slow
+def test_one_rank_asks_for_all(tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    (tmp_path / "script.py").write_text(RANKS)
+    for rank in "01":
+        (tmp_path / rank).mkdir()
+    with Stub(tmp_path) as stub:
+        words = ["-m", "torch.distributed.run", "--nproc-per-node", "2", tmp_path / "script.py", tmp_path, stub.url]
+        done = subprocess.run([sys.executable, *map(str, words)], capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+        assert "rank 0: [0.2, 0.4, 0.6] True" in done.stdout and "rank 1: [0.6] True" in done.stdout
+        assert done.stdout.count("gave none of the 3 answers of this step a score (no_number 3)") == 2
+        assert len(stub.requests()) == 3 + 3
