@@ -63,7 +63,9 @@ class JudgeOptions:
         try:
             yield
         except (UsageError, RunStopped) as error:
-            named = re.sub(r"--[a-z]+(?:-[a-z]+)*", lambda found: self.flags.get(found[0], found[0]), str(error))
+            named = re.sub(
+                r"(?<![\w/.-])--[a-z]+(?:-[a-z]+)*", lambda found: self.flags.get(found[0], found[0]), str(error)
+            )
             raise type(error)(named) from error
 
 

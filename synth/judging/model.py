@@ -25,10 +25,13 @@ from synth.ledger import Ledger
 from synth.money import dollars
 from synth.prices import Price, price_of
 from synth.teachers.apis import make_api
+from synth.teachers.asks import Prompt, make_ask
 
 if TYPE_CHECKING:
     from synth.judging.making import JudgeOptions
     from synth.teachers.sdk import SdkApi
+
+PROBE = Prompt("You are asked whether you can be reached.", ("Answer with the word yes.",))
 
 
 class ModelJudge:
@@ -50,6 +53,7 @@ class ModelJudge:
         self._waiting = Waiting(api.name, options.waits, options.pace.give_up_s)
         self._watched = WatchedApi(api, self._waiting)
         self._bench = Bench(api, journal)
+        self._probe = make_ask(api, PROBE, self.version, 0)
         self._runner = asyncio.Runner()
 
     @classmethod
@@ -107,8 +111,9 @@ class ModelJudge:
     async def _ask_once(self, case: OpenCase, asker: Asker) -> None:
         """Send what the case asks next, until there is an answer or its tries are used up.
 
-        If the tries are used up while others got answers, the ask is given up; if nobody got any, the server is down,
-        and that says nothing about the ask: it is sent again, until the pacer gives up.
+        If the tries are used up while others got answers, the ask is given up. If nobody got any, the server may be
+        down, which says nothing about the ask: it is sent again, until the pacer gives up. The probe between tells the
+        one from the other where no other ask is left.
         """
         assert case.ask is not None
         sent, answered = case.ask, False
@@ -126,6 +131,7 @@ class ModelJudge:
             case.look()
         elif case.ask is sent:
             await asyncio.sleep(self._pacer.backoff(self._options.pace.max_tries))
+            await asker.ask(self._probe, 1, lambda reply: [])
 
     def _about(self, price: Price) -> str:
         cap = "" if self._ledger.cap is None else f" of ${dollars(self._ledger.cap):,.2f}"

@@ -118,6 +118,11 @@ def test_one_ask_that_always_fails_is_given_up_for_good_while_others_are_answere
         assert len(stub.requests()) == before
 
 
+def test_the_only_ask_of_a_step_is_given_up_too_if_the_server_is_well(tmp_path: Path) -> None:
+    with judging(tmp_path, [{"contains": "poison", "fault": "500"}], pace={"max_tries": 2}) as (judge, _):
+        assert judge.judge(cases("poison")) == [Verdict(None, "server_error")]
+
+
 @pytest.mark.parametrize("fault", ["429_ms", "500", "529", "reset"])
 def test_an_outage_is_waited_out_and_nobody_gets_0(fault: str, tmp_path: Path) -> None:
     with judging(tmp_path, [{"at": list(range(6)), "fault": fault}], pace={"max_tries": 2}) as (judge, _):
@@ -188,27 +193,27 @@ from pathlib import Path
 from tests.synth.judging.test_model_judge import cases, options, scores
 from synth.judging import open_judge
 with open_judge(options(Path(sys.argv[1]), sys.argv[2])) as judge:
-    print(scores(judge.judge(cases(*(f"Answer {n}, worth {n % 6}." for n in range(120))))))
+    print(scores(judge.judge(cases(*(f"Answer {n}, worth {n % 6}." for n in range(60))))))
 """
 
 
 def test_a_killed_run_goes_on_without_paying_twice(tmp_path: Path) -> None:
     with Stub(tmp_path, "--latency-ms", "20") as stub:
         command = [sys.executable, "-c", SCRIPT, str(tmp_path), stub.url]
-        for goal in (25, 70):
+        for goal in (15, 35):
             process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
             while len(stub.requests()) < goal and process.poll() is None:
                 time.sleep(0.005)
             process.send_signal(signal.SIGKILL)
             process.communicate()
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, env={**os.environ})
-        assert json.loads(done.stdout) == [n % 6 / 5 for n in range(120)]
+        assert json.loads(done.stdout) == [n % 6 / 5 for n in range(60)]
         sent = Counter(request["sha"] for request in stub.requests())
         told = "".join(path.read_text() for path in (tmp_path / "journal").glob("*.jsonl"))
         lines = [json.loads(line) for line in told.splitlines()]
         replies = Counter(line["key"] for line in lines if line["t"] == "reply")
-        assert len(sent) == len(replies) == 120 and set(replies.values()) == {1}
-        assert sent.total() <= 120 + 2 * 8, "only what was on its way at a kill is sent again"
+        assert len(sent) == len(replies) == 60 and set(replies.values()) == {1}
+        assert sent.total() <= 60 + 2 * 8, "only what was on its way at a kill is sent again"
 
 
 def test_ctrl_c_keeps_what_was_on_its_way(tmp_path: Path) -> None:
@@ -219,13 +224,13 @@ def test_ctrl_c_keeps_what_was_on_its_way(tmp_path: Path) -> None:
             process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         finally:
             signal.signal(signal.SIGINT, before)
-        while len(stub.requests()) < 30 and process.poll() is None:
+        while len(stub.requests()) < 20 and process.poll() is None:
             time.sleep(0.005)
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=30)
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-        assert json.loads(done.stdout) == [n % 6 / 5 for n in range(120)]
-        assert len(stub.requests()) == 120
+        assert json.loads(done.stdout) == [n % 6 / 5 for n in range(60)]
+        assert len(stub.requests()) == 60
 
 
 def test_what_cannot_be_asked_is_refused_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
