@@ -11,6 +11,7 @@ from tyro.conf import Positional
 
 from curate.errors import UsageError
 from synth.process_reward import ProcessWeights
+from train.judge_settings import JudgeSettings
 
 
 @dataclass(frozen=True)
@@ -305,6 +306,7 @@ class GrpoSettings:
         prompt: which user turns become prompts.
         rollout: limits of a rollout.
         reward: how it is paid.
+        judging: who scores its answer.
         group: how rollouts are drawn and compared.
         lora: adapters.
         optimiser: how long and how fast; batch_size is rollouts on a device at once.
@@ -322,6 +324,7 @@ class GrpoSettings:
     prompt: PromptSettings = field(default_factory=PromptSettings)
     rollout: RolloutSettings = field(default_factory=RolloutSettings)
     reward: RewardSettings = field(default_factory=RewardSettings)
+    judging: JudgeSettings = field(default_factory=JudgeSettings)
     group: GroupSettings = field(default_factory=GroupSettings)
     lora: LoraSettings = field(default_factory=LoraSettings)
     optimiser: OptimiserSettings = field(default_factory=OptimiserSettings)
@@ -334,5 +337,5 @@ class GrpoSettings:
         """
         if self.save_every < 1:
             raise UsageError(f"--save-every must be at least 1 step, not {self.save_every}")
-        for part in (self.rollout, self.reward, self.group, self.lora, self.optimiser):
+        for part in (self.rollout, self.reward, self.judging, self.group, self.lora, self.optimiser):
             part.check()

@@ -15,7 +15,7 @@ from curate.trajectory import Trajectory
 MARKS = ("<user>", "<result>", "<model>", "<think>", "</think>", "<tool_call>", "</tool_call>")
 END, PAD, UNKNOWN = "<end>", "<pad>", "<unknown>"
 ENTITIES = (*KINDS, *STATUSES, *CATEGORIES, *CUSTOMERS, *ORDERS, *ITEMS, *PRICES, *REFUNDS, "refused")
-"""What is asked for, copied and answered: one token each. What stands between two of them, or in a sentence, is one too."""
+"""What is asked for, copied and answered: one token each, and so is what stands between two of them in a sentence."""
 _WORDS = "|".join(sorted(map(re.escape, ENTITIES), key=lambda word: (-len(word), word)))
 _ENTITY = rf"(?<![A-Za-z0-9_])(?:{_WORDS})(?![A-Za-z0-9_])"
 _SENTENCE = r"(?<=[.”]) (?=[A-Z])"
