@@ -1,4 +1,7 @@
-"""A TRL trainer as what lets a model speak in rollouts: transformers, or vLLM in its server or beside the trainer."""
+"""A TRL trainer as what lets a model speak in rollouts.
+
+One process samples from its model itself (`train.sampling`); with vLLM, or several ranks, TRL generates.
+"""
 
 from __future__ import annotations
 
@@ -21,24 +24,26 @@ class TrainerGenerate:
     would talk on behind its call.
 
     Args:
-        trainer: a `trl.GRPOTrainer`.
+        trainer: a `trl.GRPOTrainer`, or `train.ranks.InStep` around it.
         call_mark: id of the token that begins a call.
+        alone: the run is this process alone.
 
     Attributes:
         seconds: spent in generating so far.
     """
 
-    def __init__(self, trainer: Any, call_mark: int | None) -> None:
+    def __init__(self, trainer: Any, call_mark: int | None, *, alone: bool = True) -> None:
         self._trainer = trainer
+        self._own = alone and not trainer.use_vllm
         self._call_mark = call_mark
         self._open = ExitStack()
         self._model: Any = None
         self.seconds = 0.0
 
     def __enter__(self) -> TrainerGenerate:
-        """Unwrap the model, once for all turns: the processes of a run leave and enter together, each with its own."""
+        """Unwrap the model, once for all turns."""
         trainer = self._trainer
-        if not trainer.use_vllm:
+        if self._own:
             self._model = self._open.enter_context(
                 unwrap_model_for_generation(
                     trainer.model_wrapped,
@@ -66,32 +71,36 @@ class TrainerGenerate:
     def __call__(self, prompts: list[list[int]], min_new: int, max_new: list[int]) -> list[Generated]:
         """One turn for each prompt."""
         begin = time.perf_counter()
-        found = (
-            self._by_vllm(prompts, min_new, max_new) if self._trainer.use_vllm else self._own(prompts, min_new, max_new)
-        )
+        turns = self._sampled if self._own else self._by_trl
+        found = turns(prompts, min_new, max_new)
         self.seconds += time.perf_counter() - begin
         return found
 
-    def _own(self, prompts: list[list[int]], min_new: int, max_new: list[int]) -> list[Generated]:
+    def _sampled(self, prompts: list[list[int]], min_new: int, max_new: list[int]) -> list[Generated]:
         bf16 = bool(self._trainer.args.bf16)
         with torch.autocast(self._model.device.type, torch.bfloat16, enabled=bf16):
             return [Generated(ids) for ids in self._sampler.turns(self._model, prompts, min_new, max_new)]
 
-    def _by_vllm(self, prompts: list[list[int]], min_new: int, max_new: list[int]) -> list[Generated]:
+    def _by_trl(self, prompts: list[list[int]], min_new: int, max_new: list[int]) -> list[Generated]:
         if not min_new:
-            return self._vllm(prompts, 0, max_new)
-        begun = self._vllm(prompts, min_new, [min(min_new, most) for most in max_new])
+            return self._asked(prompts, 0, max_new)
+        begun = self._asked(prompts, min_new, [min(min_new, most) for most in max_new])
         longer = [prompt + turn.ids for prompt, turn in zip(prompts, begun, strict=True)]
-        ended = self._vllm(longer, 0, [most - len(turn.ids) for most, turn in zip(max_new, begun, strict=True)])
+        ended = self._asked(longer, 0, [most - len(turn.ids) for most, turn in zip(max_new, begun, strict=True)])
         return [_joined(one, two) for one, two in zip(begun, ended, strict=True)]
 
-    def _vllm(self, prompts: list[list[int]], least: int, most: list[int]) -> list[Generated]:
-        """The one place that knows how this version of TRL asks vLLM."""
-        trainer = self._trainer
+    def _asked(self, prompts: list[list[int]], least: int, most: list[int]) -> list[Generated]:
+        """The one place that knows how this version of TRL generates."""
+        trainer, longest = self._trainer, max(1, *most)
         banned = [self._call_mark] if least and self._call_mark is not None else None
-        words = [trainer.processing_class.decode(banned)] if banned else None
-        given = {"min_tokens": least, "max_tokens": max(1, *most), "bad_words": words}
-        trainer.vllm_generation.generation_kwargs.update(given)
+        if trainer.use_vllm:
+            words = [trainer.processing_class.decode(banned)] if banned else None
+            given = {"min_tokens": least, "max_tokens": longest, "bad_words": words}
+            trainer.vllm_generation.generation_kwargs.update(given)
+        else:
+            trainer.generation_config.min_new_tokens = least or None
+            trainer.generation_config.max_new_tokens = longest
+            trainer.generation_config.suppress_tokens = banned
         ids, logprobs = trainer._generate_single_turn(prompts, None, {}, 1)
         found = []
         for at, limit in enumerate(most):

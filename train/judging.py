@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +12,7 @@ from curate.cli import say
 from synth.asking.asker import RunStopped
 from synth.judging import Case, Judge, JudgeOptions, Verdict, open_judge
 from synth.judging.base import EMPTY, META
+from train.ranks import rank, world
 
 
 class StepJudge:
@@ -41,7 +41,7 @@ class StepJudge:
             RunStopped: if the judge cannot be asked now, or gave no answer of the step a score.
         """
         begin, before = time.perf_counter(), self.spent_usd
-        verdicts = self._of_all_ranks(cases) if _world() > 1 else self._checked(cases)
+        verdicts = self._of_all_ranks(cases) if world() > 1 else self._checked(cases)
         log("judge/seconds", time.perf_counter() - begin)
         log("judge/usd", self.spent_usd - before)
         log("judge/usd_total", self.spent_usd)
@@ -67,7 +67,7 @@ class StepJudge:
     def _of_all_ranks(self, cases: Sequence[Case]) -> list[Verdict]:
         import torch.distributed as ranks
 
-        gathered: list[list[Case] | None] = [None] * _world()
+        gathered: list[list[Case] | None] = [None] * world()
         ranks.all_gather_object(gathered, list(cases))
         there = [each or [] for each in gathered]
         came: list[tuple[list[Verdict], float] | RunStopped | None] = [None]
@@ -82,7 +82,7 @@ class StepJudge:
         if isinstance(result, RunStopped):
             raise result
         verdicts, self.spent_usd = result
-        before = sum(map(len, there[: _rank()]))
+        before = sum(map(len, there[: rank()]))
         return verdicts[before : before + len(cases)]
 
 
@@ -93,7 +93,7 @@ def open_step_judge(options: JudgeOptions) -> Iterator[StepJudge]:
     Raises:
         UsageError: for a judge, a key or a price that is not there, or a journal that cannot be used.
     """
-    if _rank() > 0:
+    if rank() > 0:
         yield StepJudge(None, options)
         return
     with open_judge(options) as judge:
@@ -112,11 +112,3 @@ def judge_metrics(verdicts: Sequence[Verdict]) -> dict[str, float]:
         found["judge/share_at_0"] = fmean(score == 0.0 for score in scores)
         found["judge/share_at_1"] = fmean(score == 1.0 for score in scores)
     return found
-
-
-def _rank() -> int:
-    return int(os.environ.get("RANK", "0"))
-
-
-def _world() -> int:
-    return int(os.environ.get("WORLD_SIZE", "1"))
