@@ -40,7 +40,9 @@ COMMANDS = {
     "cachebuild.demo": "cachebuild.demo",
     "train.sft": "train.sft",
     "train.grpo": "train.grpo",
+    "train.sample": "train.sample",
     "train.evaluate": "train.evaluate",
+    "train.compare": "train.compare",
     "train.mini": "train.mini.__main__",
     "train.mini.start": "train.mini.start",
 }

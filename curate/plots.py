@@ -61,6 +61,34 @@ def stacked(
     return _finish(figure, axes, labels, xlabel, top=1 - 0.35 / figure.get_figheight())
 
 
+def intervals(labels: Sequence[str], series: Mapping[str, Sequence[tuple[float, float, float]]], *, xlabel: str) -> str:
+    """Points with error bars, the series below each other at each label; SVG text.
+
+    Args:
+        labels: one a row.
+        series: name -> (value, low, high) of each row.
+        xlabel: the axis, with its unit.
+    """
+    count = max(1, len(series))
+    figure, axes = _figure(rows=len(labels) * count, extra=0.45 if count > 1 else 0.0)
+    for index, (name, found) in enumerate(series.items()):
+        shift = ((count - 1) / 2 - index) * 0.7 / count
+        places = [place + shift for place in _positions(labels)]
+        values = [value for value, _, _ in found]
+        reach = [
+            [max(0.0, value - low) for value, low, _ in found],
+            [max(0.0, high - value) for value, _, high in found],
+        ]
+        color = SERIES[index % len(SERIES)]
+        axes.errorbar(values, places, xerr=reach, fmt="o", color=color, markersize=4, capsize=3, label=name)
+    axes.set_ylim(-0.6, len(labels) - 0.4)
+    axes.margins(x=0.08)
+    if count == 1:
+        return _finish(figure, axes, labels, xlabel)
+    figure.legend(loc="upper center", ncols=min(6, count), frameon=False, fontsize=8)
+    return _finish(figure, axes, labels, xlabel, top=1 - 0.35 / figure.get_figheight())
+
+
 def histogram(values: Sequence[float], *, xlabel: str, bins: int = 30) -> str:
     """How often which value occurs; SVG text.
 

@@ -1,6 +1,6 @@
 """A TRL trainer as what lets a model speak in rollouts.
 
-One process samples from its model itself (`train.sampling`); with vLLM, or several ranks, TRL generates.
+One process samples from its model itself (`train.decoding`); with vLLM, or several ranks, TRL generates.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from trl.models.utils import unwrap_model_for_generation
 
+from train.decoding import Sampler, Sampling
 from train.rollout import Generated
-from train.sampling import Sampler, Sampling
 
 
 class TrainerGenerate:

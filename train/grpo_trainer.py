@@ -30,6 +30,7 @@ from train.ranks import InStep, rank, world
 from train.rollout import CacheAgentLoop, Rollout, RolloutTask
 from train.scoring import case_of, metrics, score, trajectory
 from train.settings import GrpoSettings
+from train.timing import TimedSessions
 from train.tokens import Renderer
 from train.trainers import dtype_of, lora_of, optimiser_arguments, run_arguments, trackers
 
@@ -69,7 +70,8 @@ class Rollouts:
         self._judge = judge
         self._settings = settings
         self._renderer = renderer
-        self._loop = CacheAgentLoop(renderer, cache, settings.rollout)
+        self._cache = TimedSessions(cache)
+        self._loop = CacheAgentLoop(renderer, self._cache, settings.rollout)
         self._kept = kept
         marks = renderer.format.tokenizer.get_added_vocab()
         self._call_mark = marks.get("<tool_call>")
@@ -81,14 +83,14 @@ class Rollouts:
         begin = time.perf_counter()
         known = {prompt: self.store[int(prompt)] for prompt in dict.fromkeys(prompts)}
         stored = [known[prompt] for prompt in prompts]
-        in_cache = self._loop.seconds
+        in_cache = self._cache.seconds
         seeds = self._seeds(prompts, trainer)
         tasks = [RolloutTask(each.row, each.part, seed) for each, seed in zip(stored, seeds, strict=True)]
         with TrainerGenerate(speaker, self._call_mark, alone=speaker is trainer) as generate:
             rollouts = self._loop.run(tasks, generate)
         if speaker is not trainer:
             speaker.rest()
-        self._spent = {"cache": self._loop.seconds - in_cache, "generation": generate.seconds}
+        self._spent = {"cache": self._cache.seconds - in_cache, "generation": generate.seconds}
         self._spent["bookkeeping"] = time.perf_counter() - begin - sum(self._spent.values())
         for each in rollouts:
             if not each.completion_ids:  # one that crashed before it spoke; TRL wants a token, which is not trained

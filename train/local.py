@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from train.decoding import Sampler, Sampling
 from train.rollout import Generated
-from train.sampling import Sampler, Sampling
 
 
 class LocalGenerate:

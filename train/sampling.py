@@ -1,210 +1,226 @@
-"""Sampling from a transformers model, turn by turn, without reading a rollout's past again at each turn.
+"""Draw rollouts of prompts, pay them, keep them piece by piece, and write them as a dataset folder.
 
-A rollout's prompt is its past and what was put in since: keys and values of the past are kept from turn to turn, so a
-turn costs its own tokens alone. `train.local` and `train.generation` both speak through it.
+A piece is a batch of prompts for a model in this process, which gives the same bytes again for the same seed; for a
+server it is one prompt, with many under way at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Any, cast
 
-import torch
-from transformers.cache_utils import Cache, DynamicLayer
+from cachebuild import ToolCache
+from cachebuild.settings import chosen_splits
+from cachebuild.sources import rules_of
+from curate.canonical import hash128
+from curate.env import DEFAULT_RULES, EnvRules
+from curate.errors import UsageError
+from curate.folder import DatasetFolder, FolderWriter, Manifest, folder_input
+from curate.progress import track
+from curate.schema import TRAJECTORY
+from curate.trajectory import Trajectory
+from train.context import fitted_prompt
+from train.kept import Kept
+from train.prompts import PromptStore, StoredPrompt, store_prompts
+from train.rollout import CacheAgentLoop, Rollout, RolloutTask
+from train.sample_report import Outcome, figures_of, outcome_of, report_of
+from train.sample_settings import SampleSettings
+from train.scoring import score, trajectory
+from train.served import CHARS, ServedLoop
+from train.tokens import Part, Renderer
+
+if TYPE_CHECKING:
+    from train.local import LocalGenerate
+
+KINDS = ("curated", "augmented")
 
 
-@dataclass(frozen=True, slots=True)
-class Sampling:
-    """How tokens are drawn.
+def sample(settings: SampleSettings) -> dict[str, Any]:
+    """Draw the rollouts and publish them; returns the figures of the report.
 
-    Attributes:
-        end: id of the token that ends a turn.
-        pad: id that fills up.
-        temperature: 0 takes the likeliest token.
-        held_back: ids that may not come before the least number of tokens, beside the end.
+    Raises:
+        UsageError: if there is no prompt, or OUT or OUT.journal is of other settings.
+        UpToDate: if OUT is what this run would give.
+        RunStopped: if the server cannot be gone on with; what is done is kept.
     """
+    splits = chosen_splits(settings.prompt.splits)
+    settings = replace(settings, prompt=fitted_prompt(settings.model, settings.prompt, settings.rollout))
+    folder, cache = DatasetFolder.open(settings.data, kinds=KINDS), ToolCache.open(settings.cache)
+    name = _model_name(settings)
+    inputs = [folder_input(folder), folder_input(DatasetFolder(settings.cache, Manifest.load(settings.cache)))]
+    manifest = Manifest("rollouts", "train.sample", settings.identity(name), inputs)
+    reads = [settings.data, settings.cache, *([Path(settings.model)] if settings.model else [])]
+    with FolderWriter(settings.out, manifest, overwrite=settings.overwrite, reads=reads) as writer:
+        kept = Kept(writer.journal, manifest.identity, discard=settings.overwrite)
+        try:
+            speaker = _Local(settings) if settings.model else None
+            measure = speaker.renderer if speaker else cast(Renderer, _Bytes())
+            store = store_prompts(folder, splits, settings.prompt, measure, writer.journal / "prompts.arrow")
+            left_out = {code: count for code, count in sorted(measure.counts.items()) if code != "prompts"}
+            drawing = Drawing(settings, store, rules_of(folder.manifest), name, kept)
+            drawing.refuse_nothing(left_out)
+            if speaker:
+                speaker.draw(drawing, cache)
+            else:
+                _draw_served(drawing, cache, settings)
+        finally:
+            kept.close()
+            if not len(kept):
+                writer.forget()
+        return _publish(writer, kept, settings, left_out)
 
-    end: int
-    pad: int
-    temperature: float = 1.0
-    held_back: tuple[int, ...] = ()
 
-
-class Sampler:
-    """Lets a causal language model speak; remembers the rollouts of its last call.
+class Drawing:
+    """Which prompts are tried, how they begin, and what becomes of their rollouts.
 
     Args:
-        sampling: how tokens are drawn.
-
-    Attributes:
-        read: columns times rollouts that went through the model so far.
+        settings: of the run.
+        store: all prompts.
+        rules: of envs, for what counts as a repeated call.
+        model: names the model in the ids of rollouts.
+        kept: the pieces that are done.
     """
 
-    def __init__(self, sampling: Sampling) -> None:
-        self._sampling = sampling
-        self._held: _Held | None = None
-        self.read = 0
+    def __init__(
+        self, settings: SampleSettings, store: PromptStore, rules: dict[str, EnvRules], model: str, kept: Kept
+    ) -> None:
+        self.store = store
+        self.kept = kept
+        self._settings = settings
+        self._rules = rules
+        self._model = model
+        limit, draw = settings.draw.limit, settings.draw
+        every = range(len(store))
+        self.chosen = sorted(Random(draw.seed).sample(every, limit)) if 0 < limit < len(store) else list(every)
 
-    def turns(self, model: Any, prompts: Sequence[list[int]], least: int, most: Sequence[int]) -> list[list[int]]:
-        """One turn for each prompt, up to and with the token that ends it.
+    def refuse_nothing(self, left_out: dict[str, int]) -> None:
+        """Refuse a run without a prompt.
 
-        Args:
-            model: a transformers causal language model; its weights must not have changed since the last call if a
-                prompt goes on from a rollout of that call (call `forget`, or make a sampler for each step).
-            prompts: token ids; those that go on from rollouts of the last call stand in the same order.
-            least: no turn ends, and none of `held_back` comes, before so many tokens.
-            most: the most tokens of each turn, at least 1.
+        Raises:
+            UsageError: saying what was left out.
         """
-        with torch.no_grad():
-            held = self._resumed(model, prompts)
-            return self._spoken(model, held, least, torch.tensor(list(most), device=held.device))
+        if not self.chosen:
+            raise UsageError(f"{self._settings.data} gives no prompt in --splits; left out: {left_out}")
 
-    def forget(self) -> None:
-        """Let go of what is remembered."""
-        self._held = None
+    def tasks(self, prompt: StoredPrompt) -> list[RolloutTask]:
+        """Where the rollouts of a prompt begin; they share the recorded outcomes, or draw their own."""
+        draw = self._settings.draw
+        varied = draw.outcomes == "varied"
+        place = (str(draw.seed), prompt.row["trajectory_id"], str(prompt.part.message_index))
+        names = [(*place, str(number) if varied else "") for number in range(draw.samples)]
+        return [RolloutTask(prompt.row, prompt.part, int(hash128(*each)[:12], 16)) for each in names]
 
-    def _resumed(self, model: Any, prompts: Sequence[list[int]]) -> _Held:
-        """What is held of the prompts; what is new of them waits to be read."""
-        kept = None if self._held is None else _goes_on(self._held.tokens, prompts)
-        if self._held is None or kept is None:
-            self._held = _Held(model.device, len(prompts))
-        else:
-            self._held.select(kept)
-        self._held.wait(prompts)
-        return self._held
+    def rows(self, prompt: StoredPrompt, rollouts: Sequence[Rollout]) -> list[Trajectory]:
+        """The rollouts of a prompt as paid trajectories."""
+        rules = self._rules.get(prompt.row["env_id"], DEFAULT_RULES)
+        found = []
+        for number, rollout in enumerate(rollouts):
+            reward = score(rollout, prompt, self._settings.reward, rules=rules)
+            name = f"{self._model}|{self._settings.draw.seed}|{number}"
+            found.append(trajectory(rollout, prompt, reward, name, number))
+        return found
 
-    def _spoken(self, model: Any, held: _Held, least: int, most: torch.Tensor) -> list[list[int]]:
-        rule, said = self._sampling, [list[int]() for _ in held.tokens]
-        open_rows = torch.ones(len(said), dtype=torch.bool, device=held.device)
-        columns = []
-        for number in range(int(most.max())):
-            logits = self._read(model, held)
-            if number < least:
-                logits[:, [rule.end, *rule.held_back]] = -torch.inf
-            drawn = _drawn(logits, rule.temperature)
-            columns.append(torch.where(open_rows, drawn, -1))
-            held.say(drawn, open_rows)
-            open_rows = open_rows & (drawn != rule.end) & (number + 1 < most)
-            if not bool(open_rows.any()):
-                break
-        for row, ids in enumerate(torch.stack(columns, 1).tolist()):
-            said[row] = ids[: ids.index(-1)] if -1 in ids else ids
-            held.tokens[row] += said[row]
-        return said
-
-    def _read(self, model: Any, held: _Held) -> torch.Tensor:
-        """Put what waits through the model; returns the logits of what comes next, shape (rollouts, vocabulary)."""
-        ids, there, positions = held.taken(self._sampling.pad)
-        self.read += int(ids.numel())
-        found = model(
-            input_ids=ids,
-            attention_mask=there,
-            position_ids=positions,
-            past_key_values=held.cache,
-            use_cache=True,
-            logits_to_keep=1,
-        )
-        logits: torch.Tensor = found.logits[:, -1].float()
-        return logits
+    def open_pieces(self, size: int) -> Iterator[tuple[int, list[int]]]:
+        """(number, prompts) of each piece of so many prompts that is not done."""
+        pieces = [self.chosen[at : at + size] for at in range(0, len(self.chosen), size)]
+        for number, prompts in enumerate(track(pieces, "sampling", unit="batch" if size > 1 else "prompt")):
+            if number not in self.kept:
+                yield number, prompts
 
 
-class _Held:
-    """Rollouts whose keys and values are kept.
+class _Local:
+    """A model in this process."""
 
-    A row of the cache has holes where other rollouts said more; the mask says where.
+    def __init__(self, settings: SampleSettings) -> None:
+        from train.models import check_checkpoint, load_format
 
-    Attributes:
-        device: of the tensors.
-        cache: keys and values.
-        tokens: known of each rollout; the first of them are in the cache, the others wait to be read.
-    """
+        check_checkpoint(str(settings.model))
+        self.renderer = Renderer(load_format(str(settings.model), settings.template))
+        self._settings = settings
 
-    def __init__(self, device: Any, count: int) -> None:
-        self.device = device
-        self.cache = Cache(layer_class_to_replicate=RoomyLayer)
-        self.tokens: list[list[int]] = [[] for _ in range(count)]
-        self._there = torch.zeros((count, 0), dtype=torch.long, device=device)
-        self._in_cache = torch.zeros(count, dtype=torch.long, device=device)
-        self._waiting: tuple[torch.Tensor, torch.Tensor] | None = None
+    def draw(self, drawing: Drawing, cache: ToolCache) -> None:
+        """Draw what is not done; each piece has a seed of its own, so that going on changes nothing."""
+        import torch
 
-    def select(self, rows: Sequence[int]) -> None:
-        """Keep some rollouts alone."""
-        if list(rows) == list(range(len(self.tokens))):
-            return
-        index = torch.tensor(list(rows), device=self.device)
-        self.cache.batch_select_indices(index)
-        self.tokens = [self.tokens[row] for row in rows]
-        self._there, self._in_cache = self._there[index], self._in_cache[index]
+        draw = self._settings.draw
+        loop = CacheAgentLoop(self.renderer, cache, self._settings.rollout)
+        generate: LocalGenerate | None = None
+        for piece, numbers in drawing.open_pieces(max(1, draw.batch // draw.samples)):
+            generate = generate or self._generate()
+            prompts = [drawing.store[number] for number in numbers]
+            torch.manual_seed(int(hash128("sample", str(draw.seed), str(piece))[:15], 16))
+            rollouts = iter(loop.run([task for each in prompts for task in drawing.tasks(each)], generate))
+            groups = [[next(rollouts) for _ in range(draw.samples)] for _ in prompts]
+            rows = [row for each, group in zip(prompts, groups, strict=True) for row in drawing.rows(each, group)]
+            drawing.kept.add(piece, rows)
 
-    def wait(self, prompts: Sequence[list[int]]) -> None:
-        """What is new of the prompts is to be read next, right-aligned so that each ends in the last column."""
-        new = [prompt[read:] for prompt, read in zip(prompts, self._in_cache.tolist(), strict=True)]
-        self.tokens = [list(prompt) for prompt in prompts]
-        width = max(map(len, new))
-        ids = [[0] * (width - len(some)) + some for some in new]
-        there = [[0] * (width - len(some)) + [1] * len(some) for some in new]
-        self._waiting = torch.tensor(ids, device=self.device), torch.tensor(there, device=self.device)
+    def _generate(self) -> LocalGenerate:
+        from train.local import LocalGenerate
+        from train.models import load_model
 
-    def say(self, drawn: torch.Tensor, open_rows: torch.Tensor) -> None:
-        """A token of each rollout that still speaks is to be read next."""
-        self._waiting = drawn[:, None], open_rows[:, None].long()
-
-    def taken(self, pad: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """(ids, mask of all columns, positions) of what waits."""
-        assert self._waiting is not None, "nothing waits"
-        ids, there = self._waiting
-        positions = (self._in_cache[:, None] + there.cumsum(1) - 1).clamp(min=0)
-        self._in_cache = self._in_cache + there.sum(1)
-        self._there = torch.cat([self._there, there], 1)
-        return torch.where(there.bool(), ids, pad), self._there, positions
+        draw, tokenizer = self._settings.draw, self.renderer.format.tokenizer
+        return LocalGenerate(load_model(str(self._settings.model)), tokenizer, draw.temperature, draw.batch)
 
 
-class RoomyLayer(DynamicLayer):  # type: ignore[no-untyped-call]
-    """Keys and values in a buffer with room to grow: a further token does not copy those before it."""
+def _draw_served(drawing: Drawing, cache: ToolCache, settings: SampleSettings) -> None:
+    loop = ServedLoop(settings.server, cache, settings.rollout, temperature=settings.draw.temperature)
+    samples, order = settings.draw.samples, list[int]()
+    groups: dict[int, tuple[StoredPrompt, dict[int, Rollout]]] = {}
 
-    _room = 64
+    def tasks() -> Iterator[RolloutTask]:
+        for piece, (number,) in drawing.open_pieces(1):
+            prompt = drawing.store[number]
+            order.append(piece)
+            groups[piece] = prompt, {}
+            yield from drawing.tasks(prompt)
 
-    def update(self, key_states: torch.Tensor, value_states: torch.Tensor, *_: Any, **__: Any) -> Any:
-        """Add keys and values, shape (rollouts, heads, new tokens, size); returns all."""
-        if not self.is_initialized:
-            self.lazy_initialization(key_states, value_states)
-            self._used, shape = 0, list(key_states.shape)
-            self._buffers = [
-                key_states.new_empty([*shape[:2], 0, each.shape[-1]]) for each in (key_states, value_states)
-            ]
-        start, self._used = self._used, self._used + key_states.shape[-2]
-        for at, new in enumerate((key_states, value_states)):
-            buffer = self._buffers[at]
-            if self._used > buffer.shape[-2]:
-                room = new.new_empty([*new.shape[:2], max(self._used + self._room, 2 * start), new.shape[-1]])
-                room[:, :, :start] = buffer[:, :, :start]
-                self._buffers[at] = buffer = room
-            buffer[:, :, start : self._used] = new
-        self.keys, self.values = (buffer[:, :, : self._used] for buffer in self._buffers)
-        return self.keys, self.values
+    def done(task: int, rollout: Rollout) -> None:
+        piece = order[task // samples]
+        prompt, found = groups[piece]
+        found[task % samples] = rollout
+        if len(found) == samples:
+            del groups[piece]
+            drawing.kept.add(piece, drawing.rows(prompt, [found[at] for at in range(samples)]))
 
-    def batch_select_indices(self, indices: torch.Tensor) -> None:
-        """Keep some rollouts alone."""
-        if self.is_initialized:
-            self._buffers = [buffer[indices] for buffer in self._buffers]
-            self.keys, self.values = (buffer[:, :, : self._used] for buffer in self._buffers)
+    loop.stream(tasks(), done)
 
 
-def _drawn(logits: torch.Tensor, temperature: float) -> torch.Tensor:
-    if not temperature:
-        return logits.argmax(-1)
-    return torch.multinomial(torch.softmax(logits / temperature, -1), 1)[:, 0]
+class _Bytes:
+    """Measures prompts whose tokens only a server knows."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+
+    def prompt(self, part: Part) -> range:
+        """Something as long as the prompt is in tokens, about."""
+        text = json.dumps([part.history, part.tools], ensure_ascii=False)
+        return range(len(text.encode("utf-8", "surrogatepass")) // CHARS)
 
 
-def _goes_on(known: Sequence[list[int]], prompts: Sequence[list[int]]) -> list[int] | None:
-    """Of each prompt, which known rollout it goes on from, in their order; None if one goes on from none."""
-    found, at = [], 0
-    for prompt in prompts:
-        while at < len(known) and (len(known[at]) >= len(prompt) or prompt[: len(known[at])] != known[at]):
-            at += 1
-        if at == len(known):
-            return None
-        found.append(at)
-        at += 1
-    return found
+def _publish(writer: FolderWriter, kept: Kept, settings: SampleSettings, left_out: dict[str, int]) -> dict[str, Any]:
+    """Write table, counts and report."""
+    outcomes: list[Outcome] = []
+
+    def rows() -> Iterator[Trajectory]:
+        for row in kept.rows():
+            outcomes.append(outcome_of(row))
+            yield row
+
+    writer.table("trajectories", TRAJECTORY).write(rows())
+    figures = figures_of(outcomes)
+    writer.count(trajectories=len(outcomes), left_out=left_out, **figures)
+    writer.add_report(report_of(outcomes, figures, settings, left_out))
+    return figures
+
+
+def _model_name(settings: SampleSettings) -> str:
+    from train.model_folder import trained_identity
+
+    if settings.model is None:
+        return str(settings.server.served_model)
+    return trained_identity(settings.model) or settings.model

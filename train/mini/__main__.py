@@ -96,8 +96,7 @@ def _compare(settings: MiniSettings) -> None:
     """Live success before and after practice, with the paired gain."""
     from curate.folder import DatasetFolder
     from curate.report import text_table
-    from train.evaluate import by_task
-    from train.evaluation import interval
+    from train.evaluation import by_task, interval
 
     rows = {name: list(DatasetFolder.open(settings.out / f"live-{name}").rows("episodes")) for name in ("sft", "grpo")}
     if [row["task_id"] for row in rows["sft"]] != [row["task_id"] for row in rows["grpo"]]:

@@ -4,7 +4,7 @@ torch = pytest.importorskip("torch")
 
 from transformers import Qwen3Config, Qwen3ForCausalLM  # noqa: E402
 
-from train.sampling import Sampler, Sampling  # noqa: E402
+from train.decoding import Sampler, Sampling  # noqa: E402
 
 END, PAD, CALL = 1, 0, 2
 
