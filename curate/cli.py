@@ -115,14 +115,21 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c in _BLANKS else f"\\x{ord(c):02x}" for c in text)
 
 
-def parse(settings: type[S], prog: str, description: str, argv: Sequence[str] | None) -> S:
-    """Settings from the command line; what `--config FILE` says is the default that flags override.
+def parse(
+    settings: type[S],
+    prog: str,
+    description: str,
+    argv: Sequence[str] | None,
+    presets: Mapping[str, Mapping[str, Any]] | None = None,
+) -> S:
+    """Settings from the command line; what a preset and `--config FILE` say is the default that flags override.
 
     Args:
         settings: a frozen dataclass, nested where it is large; a `config` field makes `--config` known.
         prog: as the user types it, e.g. `python -m curate`.
         description: first lines of `--help`.
         argv: arguments without the program's name; None for those of the process.
+        presets: settings by name, as a config file has them; a `preset` field makes `--preset` known.
 
     Raises:
         SystemExit: code 2 for a wrong flag or config file, 0 after `--help`.
@@ -135,8 +142,8 @@ def parse(settings: type[S], prog: str, description: str, argv: Sequence[str] | 
             stream.reconfigure(errors="backslashreplace")
     args = list(sys.argv[1:] if argv is None else argv)
     try:
-        config = _config_path(args)
-        default: Any = tyro.MISSING_NONPROP if config is None else load_config(settings, config)
+        given = _given_settings(settings, args, presets or {})
+        default: Any = tyro.MISSING_NONPROP if given is None else given
         parsed: S = tyro.cli(
             settings,
             prog=prog,
@@ -161,6 +168,22 @@ def load_config(settings: type[S], path: Path) -> S:
     Raises:
         UsageError: if the file cannot be read, or a key or a value is wrong.
     """
+    return typing.cast(S, _build(settings, _body(path), f"--config {path}"))
+
+
+def _given_settings(settings: type[S], args: Sequence[str], presets: Mapping[str, Mapping[str, Any]]) -> S | None:
+    """What the config file says over what the preset says; None without either, or with a preset there is none of."""
+    path = _flag("--config", args)
+    body = {} if path is None else _body(Path(path))
+    name = (_flag("--preset", args) or body.get("preset")) if presets else None
+    preset = presets.get(str(name))
+    if path is None and preset is None:
+        return None
+    place = f"--preset {name}" if path is None else f"--config {path}"
+    return typing.cast(S, _build(settings, _over(preset or {}, body), place))
+
+
+def _body(path: Path) -> dict[str, Any]:
     import yaml
 
     try:
@@ -169,10 +192,25 @@ def load_config(settings: type[S], path: Path) -> S:
         raise UsageError(f"--config {path} cannot be read: {error}") from error
     if not isinstance(body, dict):
         raise UsageError(f"--config {path} must hold a mapping of settings, not {type(body).__name__}")
-    return typing.cast(S, _build(settings, body, str(path)))
+    return _underscored(body)
 
 
-def _build(settings: type[Any], body: Mapping[str, Any], place: str) -> Any:
+def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """One mapping of settings over another, nested ones too."""
+    merged = dict(below)
+    for name, value in above.items():
+        under = merged.get(name)
+        both = isinstance(under, Mapping) and isinstance(value, Mapping)
+        merged[name] = _over(typing.cast(Mapping[str, Any], under), _underscored(value)) if both else value
+    return merged
+
+
+def _underscored(body: Mapping[Any, Any]) -> dict[str, Any]:
+    return {str(key).replace("-", "_"): value for key, value in body.items()}
+
+
+def _build(settings: type[Any], body: Mapping[str, Any], place: str, base: Any = None) -> Any:
+    """Settings from a mapping; what it does not name is as in `base`, or has its default."""
     import tyro
     from pydantic import TypeAdapter, ValidationError
 
@@ -181,28 +219,32 @@ def _build(settings: type[Any], body: Mapping[str, Any], place: str) -> Any:
     unknown = sorted(str(key) for key in body if str(key).replace("-", "_") not in fields)
     if unknown:
         raise UsageError(f"{place}: unknown setting {unknown[0]!r}; known are {', '.join(fields)}")
-    values: dict[str, Any] = {}
-    given = {str(key).replace("-", "_"): value for key, value in body.items()}
+    values: dict[str, Any] = {} if base is None else {name: getattr(base, name) for name in fields}
+    given = _underscored(body)
     for name, field in fields.items():
         kind = hints[name]
         if dataclasses.is_dataclass(kind) and isinstance(given.get(name, {}), Mapping):
-            values[name] = _build(typing.cast(type[Any], kind), given.get(name, {}), f"{place}: {name}")
+            nested = values.get(name)
+            if nested is None and field.default_factory is not dataclasses.MISSING:
+                nested = field.default_factory()
+            values[name] = _build(typing.cast(type[Any], kind), given.get(name, {}), f"{place}: {name}", nested)
         elif name in given:
             try:
                 values[name] = TypeAdapter(kind).validate_python(given[name])
             except ValidationError as error:
                 raise UsageError(f"{place}: {name}: {error.errors()[0]['msg']}, not {given[name]!r}") from error
-        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+        elif base is None and field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             values[name] = tyro.MISSING
     return settings(**values)
 
 
-def _config_path(args: Sequence[str]) -> Path | None:
+def _flag(flag: str, args: Sequence[str]) -> str | None:
+    """The value of a flag that has to be known before the others are read."""
     for index, arg in enumerate(args):
-        if arg == "--config" and index + 1 < len(args):
-            return Path(args[index + 1])
-        if arg.startswith("--config="):
-            return Path(arg.removeprefix("--config="))
+        if arg == flag and index + 1 < len(args):
+            return args[index + 1]
+        if arg.startswith(f"{flag}="):
+            return arg.removeprefix(f"{flag}=")
     return None
 
 

@@ -55,10 +55,15 @@ def turn_kind(message: Message) -> TurnKind:
     return "analysis" if not outward and _ANALYSIS.search(text) else "announce"
 
 
+def is_think_tool(name: str) -> bool:
+    """Whether a tool only writes a thought down."""
+    return _THINK_TOOL.match(name) is not None
+
+
 def recorded_thought(message: Message) -> str | None:
     """The thought that a think tool's call carries, None if the turn calls no such tool."""
     for call in message["tool_calls"]:
-        if _THINK_TOOL.match(call["name"]):
+        if is_think_tool(call["name"]):
             arguments, _ = parse_arguments(call["arguments"])
             texts = [value for value in (arguments or {}).values() if isinstance(value, str) and value.strip()]
             if texts:

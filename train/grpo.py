@@ -2,7 +2,8 @@
 
 Prompts are the user turns of DATA whose recorded reply calls a tool. The model acts, the cache answers its calls, and
 the reward trusts the answer less the worse the evidence was. Every rollout is kept as a trajectory in OUT/rollouts. A
-stopped run goes on from its last checkpoint.
+stopped run goes on from its last checkpoint. `--preset paper` begins with the paper's settings; on several GPUs see
+train/configs/README.md.
 """
 
 from __future__ import annotations
@@ -14,7 +15,11 @@ from typing import TYPE_CHECKING, Any
 from cachebuild.settings import chosen_splits
 from curate.cli import out, parse, run
 from curate.errors import UsageError
-from train.settings import GrpoSettings
+from train.context import fitted
+from train.metric_names import GRPO_METRICS
+from train.presets import GRPO_PRESETS
+from train.ranks import first, rank
+from train.settings import GrpoSettings, TokenSettings
 
 if TYPE_CHECKING:
     from curate.folder import DatasetFolder
@@ -24,12 +29,14 @@ KINDS = ("curated", "augmented")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Train and say what came of it."""
-    settings = parse(GrpoSettings, "python -m train.grpo", __doc__ or "", argv)
+    settings = parse(GrpoSettings, "python -m train.grpo", __doc__ or "", argv, GRPO_PRESETS)
 
     def command() -> int:
         settings.check()
-        steps, first, last = train(settings)
-        out(f"{settings.out}: {steps:,} steps; mean reward {first:.3f} over the first tenth, {last:.3f} over the last")
+        steps, begun, ended = train(fitted(settings))
+        if not rank():
+            paid = f"mean reward {begun:.3f} over the first tenth, {ended:.3f} over the last"
+            out(f"{settings.out}: {steps:,} steps; {paid}")
         return 0
 
     return run(command)
@@ -41,16 +48,18 @@ def train(settings: GrpoSettings) -> tuple[int, float, float]:
     from curate.folder import DatasetFolder
     from train.model_folder import ModelFolder
     from train.models import load_format
-    from train.prompts import store_prompts
+    from train.prompts import PromptStore, store_prompts
     from train.tokens import Renderer
 
     folder, cache = DatasetFolder.open(settings.data, kinds=KINDS), ToolCache.open(settings.cache)
     form = load_format(settings.model, settings.template)
-    renderer = Renderer(form)
-    place = ModelFolder(settings.out, _identity(settings, folder), overwrite=settings.overwrite)
+    renderer = Renderer(form, TokenSettings(drop_think_calls=settings.prompt.drop_think_calls))
+    place = ModelFolder(settings.out, _identity(settings, folder), overwrite=settings.run.overwrite)
     with place.open():
         prompts = place.checkpoints / "prompts.arrow"
-        store = store_prompts(folder, chosen_splits(settings.splits), settings.prompt, renderer, prompts)
+        chosen = chosen_splits(settings.prompt.splits)
+        first(lambda: store_prompts(folder, chosen, settings.prompt, renderer, prompts))
+        store = PromptStore(prompts, drop_think_calls=settings.prompt.drop_think_calls)
         if len(store) < settings.group.prompts:
             raise UsageError(
                 f"{settings.data} gives {len(store):,} prompts, a step takes {settings.group.prompts} (--prompts); "
@@ -63,8 +72,8 @@ def train(settings: GrpoSettings) -> tuple[int, float, float]:
         rollouts = Rollouts(store, renderer, cache, settings, place.checkpoints / "rollouts")
         trainer = grpo_trainer(settings, form, rollouts, place.checkpoints)
         history = run_trainer(trainer, form, place)
-        rollouts.gather(place.partial / "rollouts", folder)
-        place.publish(history, dict(sorted(renderer.counts.items())))
+        first(lambda: rollouts.gather(place.partial / "rollouts", folder))
+        first(lambda: place.publish(history, dict(sorted(renderer.counts.items())), GRPO_METRICS))
         steps: int = trainer.state.global_step
     paid = [row["reward"] for row in history if "reward" in row]
     tenth = max(1, len(paid) // 10)
@@ -78,7 +87,7 @@ def _identity(settings: GrpoSettings, folder: DatasetFolder) -> dict[str, Any]:
     from train.model_folder import trained_identity
 
     told = asdict(settings)
-    for name in ("data", "cache", "out", "overwrite", "report_to", "save_every"):
+    for name in ("data", "cache", "out", "run", "preset", "config"):
         del told[name]
     told["model"] = trained_identity(settings.model) or settings.model
     told["cache"] = sha256_file(settings.cache / MANIFEST)

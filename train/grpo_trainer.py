@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 from datasets import Dataset
+from trl.trainer.grpo_config import GRPOConfig
 
 from cachebuild.cache import ToolCache
 from curate.canonical import hash128
@@ -22,11 +23,12 @@ from curate.trajectory import Trajectory
 from train.chat_format import ChatFormat
 from train.generation import TrainerGenerate
 from train.prompts import PromptStore, StoredPrompt
+from train.ranks import InStep, rank, world
 from train.rollout import CacheAgentLoop, Rollout, RolloutTask
 from train.scoring import metrics, score, trajectory
 from train.settings import GrpoSettings
 from train.tokens import Renderer
-from train.trainers import dtype_of, lora_of, optimiser_arguments
+from train.trainers import dtype_of, lora_of, optimiser_arguments, run_arguments, trackers
 
 os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")  # rollout_func is what we build on; a test holds what it does
 
@@ -57,11 +59,14 @@ class Rollouts:
     def __call__(self, prompts: list[str], trainer: Any) -> dict[str, list[Any]]:
         """What TRL's `rollout_func` gives: one rollout a prompt, in their order."""
         stored = [self.store[int(prompt)] for prompt in prompts]
-        generate = TrainerGenerate(trainer, self._call_mark)
+        speaker = InStep(trainer) if world() > 1 else trainer
+        generate = TrainerGenerate(speaker, self._call_mark)
         begin = time.perf_counter()
         seeds = self._seeds(prompts, trainer)
         tasks = [RolloutTask(each.row, each.part, seed) for each, seed in zip(stored, seeds, strict=True)]
         rollouts = self._loop.run(tasks, generate)
+        if speaker is not trainer:
+            speaker.rest()
         self._at_work = time.perf_counter() - begin - generate.seconds
         for each in rollouts:
             if not each.completion_ids:  # one that crashed before it spoke; TRL wants a token, which is not trained
@@ -105,8 +110,7 @@ class Rollouts:
     def _keep(self, step: int, rows: Sequence[Trajectory]) -> None:
         """The rollouts of a step as a Parquet file; a step that is done again replaces it."""
         self._kept.mkdir(exist_ok=True)
-        rank = int(os.environ.get("RANK", "0"))
-        table = TableWriter(self._kept, f"step-{step:06d}-{rank:04d}", TRAJECTORY)
+        table = TableWriter(self._kept, f"step-{step:06d}-{rank():04d}", TRAJECTORY)
         table.write(rows)
         table.close()
 
@@ -125,16 +129,32 @@ class Rollouts:
 
 def grpo_trainer(settings: GrpoSettings, form: ChatFormat, rollouts: Rollouts, checkpoints: Path) -> Any:
     """A trainer whose rollouts and rewards are ours."""
-    from trl.trainer.grpo_config import GRPOConfig
     from trl.trainer.grpo_trainer import GRPOTrainer
 
+    tokenizer: Any = form.tokenizer
+    tokenizer.padding_side = "left"
+    return GRPOTrainer(
+        model=settings.model,
+        args=grpo_config(settings, checkpoints),
+        train_dataset=Dataset.from_dict({"prompt": [str(number) for number in range(len(rollouts.store))]}),
+        reward_funcs=rollouts.reward,
+        rollout_func=rollouts,
+        processing_class=tokenizer,
+        peft_config=lora_of(settings.lora),
+        callbacks=trackers(settings.run, checkpoints),
+    )
+
+
+def grpo_config(settings: GrpoSettings, checkpoints: Path) -> GRPOConfig:
+    """What TRL's trainer is told.
+
+    Raises:
+        UsageError: if a step cannot be shared out to the devices.
+    """
     group, optimiser = settings.group, settings.optimiser
-    arguments = optimiser_arguments(optimiser)
-    world = int(os.environ.get("WORLD_SIZE", "1"))
-    arguments["gradient_accumulation_steps"] = _accumulation(settings, world)
-    if group.vllm != "off":
-        arguments |= {"use_vllm": True, "vllm_mode": group.vllm, "vllm_server_base_url": group.vllm_server}
-    args = GRPOConfig(
+    arguments = optimiser_arguments(optimiser) | run_arguments(settings.run)
+    arguments["gradient_accumulation_steps"] = _accumulation(settings, world())
+    return GRPOConfig(
         output_dir=str(checkpoints),
         model_init_kwargs={"dtype": dtype_of(optimiser)},
         num_generations=group.generations,
@@ -143,23 +163,34 @@ def grpo_trainer(settings: GrpoSettings, form: ChatFormat, rollouts: Rollouts, c
         beta=group.beta,
         loss_type=group.loss,
         use_bias_correction_kl=False,
-        save_steps=settings.save_every,
-        save_total_limit=2,
-        logging_steps=1,
-        report_to=list(settings.report_to) or "none",
+        **_vllm_arguments(settings),
         **arguments,
     )
-    tokenizer: Any = form.tokenizer
-    tokenizer.padding_side = "left"
-    return GRPOTrainer(
-        model=settings.model,
-        args=args,
-        train_dataset=Dataset.from_dict({"prompt": [str(number) for number in range(len(rollouts.store))]}),
-        reward_funcs=rollouts.reward,
-        rollout_func=rollouts,
-        processing_class=tokenizer,
-        peft_config=lora_of(settings.lora),
-    )
+
+
+def _vllm_arguments(settings: GrpoSettings) -> dict[str, Any]:
+    """What TRL needs for vLLM, whose probabilities differ a little from the trainer's: a ratio corrects that.
+
+    Token by token, since the ratio of a whole sequence, TRL's default, drifts with its length, and what has drifted
+    far is left out: that would take the long rollouts first.
+    """
+    engine = settings.group.engine
+    if engine.vllm == "off":
+        return {"use_vllm": False}
+    told: dict[str, Any] = {
+        "use_vllm": True,
+        "vllm_mode": engine.vllm,
+        "vllm_importance_sampling_correction": True,
+        "vllm_importance_sampling_mode": "token_truncate",
+    }
+    if engine.vllm == "server":
+        return told | {"vllm_server_base_url": engine.vllm_server, "vllm_server_timeout": engine.vllm_timeout}
+    return told | {
+        "vllm_gpu_memory_utilization": engine.vllm_memory,
+        "vllm_tensor_parallel_size": engine.vllm_tensor_parallel,
+        "vllm_enable_sleep_mode": False,  # each turn would push all weights anew
+        "vllm_max_model_length": settings.prompt.max_prompt + settings.rollout.max_completion,
+    }
 
 
 def _accumulation(settings: GrpoSettings, world: int) -> int:
@@ -173,8 +204,8 @@ def _accumulation(settings: GrpoSettings, world: int) -> int:
 
 
 def _numbers(prompts: Sequence[str]) -> list[int]:
-    """Of each rollout, how many of the same prompt stand before it."""
-    seen: Counter[str] = Counter()
+    """Of each rollout, how many of the same prompt stand before it; other numbers on each rank."""
+    seen: Counter[str] = Counter(dict.fromkeys(prompts, rank() * len(prompts)))
     numbers = []
     for prompt in prompts:
         numbers.append(seen[prompt])

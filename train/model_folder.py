@@ -8,8 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,11 @@ from curate.atomic import exclusive, publish_folder, recover_folder, write_file
 from curate.canonical import canonical_json
 from curate.errors import FolderError, UpToDate, UsageError
 from curate.folder import check_parent
+from train.ranks import first, rank
 
 TRAINING = "training.json"
 METRICS = "metrics.parquet"
+CHECKPOINTS = ".checkpoints"
 STATE = "trainer_state.json"
 """Of a checkpoint: how far it is."""
 
@@ -37,49 +39,64 @@ class ModelFolder:
         check_parent(out)
         self.out = out
         self.partial = out.with_name(f".{out.name}.partial")
-        self.checkpoints = out.with_name(f"{out.name}.checkpoints")
+        self.checkpoints = out.with_name(f"{out.name}{CHECKPOINTS}")
         self.identity = hashlib.sha256(canonical_json(identity).encode()).hexdigest()
         self._told = dict(identity)
         self._overwrite = overwrite
 
     @contextmanager
     def open(self) -> Iterator[None]:
-        """Hold the folder for a run.
+        """Hold the folder for a run; where there are several ranks the first holds it for all.
 
         Raises:
             UpToDate: if OUT is what this run would give.
             UsageError: if something else stands there, or in OUT.checkpoints.
         """
-        self._refuse()
-        self.checkpoints.mkdir(exist_ok=True)
-        with exclusive(self.checkpoints / "lock", str(self.out)):
-            recover_folder(self.out)
-            shutil.rmtree(self.partial, ignore_errors=True)  # of a run that was killed while it wrote the model
-            known = self.checkpoints / "run.json"
-            if known.exists() and json.loads(known.read_bytes()).get("identity") != self.identity:
-                raise UsageError(
-                    f"{self.checkpoints} is of a run with other settings or data; remove it, or choose another --out"
-                )
-            write_file(known, json.dumps({"identity": self.identity}).encode())
+        with ExitStack() as held:
+            first(lambda: self._begin(held))
             finished = False
             try:
                 yield
                 finished = True
             finally:
-                if finished or self.last_checkpoint() is None:  # else there is something to go on from
+                if not rank() and (finished or self.last_checkpoint() is None):  # else there is one to go on from
                     shutil.rmtree(self.checkpoints, ignore_errors=True)
+
+    def _begin(self, held: ExitStack) -> None:
+        self._refuse()
+        self.checkpoints.mkdir(exist_ok=True)
+        held.enter_context(exclusive(self.checkpoints / "lock", str(self.out)))
+        recover_folder(self.out)
+        shutil.rmtree(self.partial, ignore_errors=True)  # of a run that was killed while it wrote the model
+        known = self.checkpoints / "run.json"
+        if known.exists() and json.loads(known.read_bytes()).get("identity") != self.identity:
+            raise UsageError(
+                f"{self.checkpoints} is of a run with other settings or data; remove it, or choose another --out"
+            )
+        write_file(known, json.dumps({"identity": self.identity}).encode())
 
     def last_checkpoint(self) -> Path | None:
         """The last checkpoint that was written whole."""
         found = [path for path in self.checkpoints.glob("checkpoint-*") if (path / STATE).is_file()]
         return max(found, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
 
-    def publish(self, metrics: Iterable[Mapping[str, Any]], counts: Mapping[str, Any]) -> None:
-        """Give what stands in `partial` its name, with what it was made of and how the loss went."""
+    def publish(
+        self, metrics: Iterable[Mapping[str, Any]], counts: Mapping[str, Any], columns: Sequence[str] = ()
+    ) -> None:
+        """Give what stands in `partial` its name, with what it was made of and how the loss went.
+
+        Args:
+            metrics: what was logged, a row a step.
+            counts: of the data.
+            columns: metrics that are columns even where nothing was logged of them; they come first.
+        """
         import polars as pl
 
         rows = [{name: value for name, value in row.items() if isinstance(value, (int, float))} for row in metrics]
-        pl.DataFrame(rows, infer_schema_length=None).write_parquet(self.partial / METRICS)
+        frame = pl.DataFrame(rows, infer_schema_length=None)
+        missing = [pl.lit(None, pl.Float64).alias(name) for name in columns if name not in frame.columns]
+        others = [name for name in frame.columns if name not in columns]
+        frame.with_columns(missing).select(*columns, *others).write_parquet(self.partial / METRICS)
         told = {"identity": self.identity, "made_from": self._told, "counts": counts}
         write_file(self.partial / TRAINING, (json.dumps(told, indent=2, ensure_ascii=False) + "\n").encode())
         publish_folder(self.partial, self.out)

@@ -13,6 +13,7 @@ import pyarrow as pa
 from curate.progress import track
 from curate.trajectory import Message, Trajectory
 from train.settings import PromptSettings
+from train.think_calls import without_think_calls
 from train.tokens import Part, Renderer, parts
 
 if TYPE_CHECKING:
@@ -33,9 +34,15 @@ class StoredPrompt:
 
 
 class PromptStore:
-    """Prompts in an Arrow file that is mapped into memory; any of them is read when it is asked for."""
+    """Prompts in an Arrow file that is mapped into memory; any of them is read when it is asked for.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        path: of the file.
+        drop_think_calls: as they were chosen with.
+    """
+
+    def __init__(self, path: Path, *, drop_think_calls: bool = False) -> None:
+        self._drop = drop_think_calls
         with pa.memory_map(str(path)) as source:
             self._table = pa.ipc.open_file(source).read_all()
 
@@ -45,9 +52,9 @@ class PromptStore:
     def __getitem__(self, number: int) -> StoredPrompt:
         row: Trajectory = orjson.loads(self._table["row"][number].as_py())
         at = self._table["at"][number].as_py()
-        part = next(each for each in parts(row) if each.message_index == at)
-        end = at + 1 + len(part.steps)
-        return StoredPrompt(row, part, row["messages"][at + 1 : end])
+        part = next(each for each in parts(row, drop_think_calls=self._drop) if each.message_index == at)
+        behind = row["messages"][at + 1 :]
+        return StoredPrompt(row, part, [step for _, step in without_think_calls(behind)] if self._drop else behind)
 
 
 def store_prompts(
@@ -65,7 +72,7 @@ def store_prompts(
                 waiting = []
         if waiting:
             writer.write_batch(pa.RecordBatch.from_pylist(waiting, schema=_STORED))
-    return PromptStore(path)
+    return PromptStore(path, drop_think_calls=settings.drop_think_calls)
 
 
 def _prompts(row: Trajectory, settings: PromptSettings, renderer: Renderer) -> Iterator[dict[str, Any]]:
@@ -73,7 +80,8 @@ def _prompts(row: Trajectory, settings: PromptSettings, renderer: Renderer) -> I
     if row["reward"] is not None and row["reward"] < settings.min_reward:
         counts["below_min_reward"] += 1
         return
-    for part in parts(row):
+    messages = row["messages"]
+    for part in parts(row, drop_think_calls=settings.drop_think_calls):
         if not settings.every_turn and not any(step.get("tool_calls") for step in part.steps):
             counts["reply_calls_no_tool"] += 1
             continue
@@ -81,5 +89,6 @@ def _prompts(row: Trajectory, settings: PromptSettings, renderer: Renderer) -> I
             counts["prompt_too_long"] += 1
             continue
         counts["prompts"] += 1
-        kept = row["messages"][: part.message_index + 1 + len(part.steps)]
-        yield {"row": orjson.dumps(row | {"messages": kept, "thinking": [], "evidence": []}), "at": part.message_index}
+        at = part.message_index
+        end = next((index for index in range(at + 1, len(messages)) if messages[index]["role"] == "user"), None)
+        yield {"row": orjson.dumps(row | {"messages": messages[:end], "thinking": [], "evidence": []}), "at": at}

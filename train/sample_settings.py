@@ -57,7 +57,6 @@ class SampleSettings:
         out: the folder of rollouts; what a stopped run left in OUT.journal is gone on from.
         model: a local checkpoint, or the id of one on the Hub; or else --base-url and --served-model.
         template: chat template of a model in this process; auto takes the training form of the model's own.
-        splits: whose user turns are prompts.
         overwrite: replace rollouts that stand there, and drop those of a stopped run with other settings.
         draw: how rollouts are drawn.
         prompt: which user turns become prompts.
@@ -72,7 +71,6 @@ class SampleSettings:
     out: Path
     model: str | None = None
     template: Literal["auto", "qwen3", "chatml", "own"] = "auto"
-    splits: tuple[str, ...] = ("train",)
     overwrite: bool = False
     draw: DrawSettings = field(default_factory=DrawSettings)
     prompt: PromptSettings = field(default_factory=PromptSettings)
@@ -87,7 +85,7 @@ class SampleSettings:
         Raises:
             UsageError: naming the flag.
         """
-        for part in (self.draw, self.rollout, self.reward, self.server):
+        for part in (self.draw, self.prompt, self.rollout, self.reward, self.server):
             part.check()
         if (self.model is None) == (self.server.base_url is None):
             raise UsageError("give either --model, or --base-url with --served-model")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, cast
@@ -23,6 +24,7 @@ from curate.folder import DatasetFolder, FolderWriter, Manifest, folder_input
 from curate.progress import track
 from curate.schema import TRAJECTORY
 from curate.trajectory import Trajectory
+from train.context import fitted_prompt
 from train.kept import Kept
 from train.prompts import PromptStore, StoredPrompt, store_prompts
 from train.rollout import CacheAgentLoop, Rollout, RolloutTask
@@ -46,7 +48,8 @@ def sample(settings: SampleSettings) -> dict[str, Any]:
         UpToDate: if OUT is what this run would give.
         RunStopped: if the server cannot be gone on with; what is done is kept.
     """
-    splits = chosen_splits(settings.splits)
+    splits = chosen_splits(settings.prompt.splits)
+    settings = replace(settings, prompt=fitted_prompt(settings.model, settings.prompt, settings.rollout))
     folder, cache = DatasetFolder.open(settings.data, kinds=KINDS), ToolCache.open(settings.cache)
     name = _model_name(settings)
     inputs = [folder_input(folder), folder_input(DatasetFolder(settings.cache, Manifest.load(settings.cache)))]

@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from curate.cli import say
 from curate.errors import UsageError
 from synth.asking.asker import RunStopped, refused
 from synth.asking.pacing import TOO_MUCH, Pacer, TeacherDown
@@ -30,14 +31,18 @@ if TYPE_CHECKING:
 
 SPARE = 8
 """Rollouts under way beyond the concurrency, whose calls are answered while the others wait for the server."""
-PRESSED = TOO_MUCH - {"timeout"}
-"""Failures that say nothing about the dialogue: they use up none of its tries."""
+OUTAGE = (TOO_MUCH | {"connection"}) - {"timeout"}
+"""Failures that say nothing about the dialogue: they use up none of its tries, and are waited out."""
 CHARS = 4
 """Bytes of text that count as a token where the server does not say: results, and turns without a usage."""
 
 
 class Refused(Exception):
     """The server gave no turn of this dialogue."""
+
+
+class TooLong(Refused):
+    """The dialogue does not fit the model's context any more."""
 
 
 class ServedLoop:
@@ -142,6 +147,9 @@ class ServedLoop:
                 raise
             except Exception as error:
                 playing.live = False
+                if isinstance(error, TooLong) and playing.rollout.messages:
+                    _without_room(playing.rollout)
+                    return
                 crashed(playing.rollout, error)
 
     def _left(self, rollout: Rollout) -> int:
@@ -214,13 +222,14 @@ class _Playing:
             return cls(rollout, None, frozenset(), [], [], live=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Line:
-    """The server, and how it is asked: paced, and again where a failure may pass."""
+    """The server, and how it is asked: paced, and again where a failure may pass; each kind is `told` once."""
 
     api: ChatApi
     pacer: Pacer
     max_tries: int
+    told: set[str] = field(default_factory=set)
 
     async def turn(
         self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]], most: int
@@ -232,7 +241,7 @@ class _Line:
             Refused: if this one cannot.
         """
         ask = Ask("", self.api.turn_body(messages, tools, most))
-        tries = 0
+        tries = misses = 0
         while tries < self.max_tries:
             async with self.pacer.slot():
                 sent_at = self.pacer.now()
@@ -243,12 +252,16 @@ class _Line:
                 self.pacer.succeeded()
                 return _turn_of(reply)
             self._failed(reply, sent_at)
-            tries += reply.code not in PRESSED
+            tries += reply.code not in OUTAGE
+            misses += reply.code not in TOO_MUCH  # for those the pacer holds all back
             if tries < self.max_tries:
-                await asyncio.sleep(self.pacer.backoff(tries) if tries else 0)
+                await asyncio.sleep(self.pacer.backoff(misses) if misses else 0)
         raise Refused(f"{reply.code} after {tries} tries: {reply.detail}".rstrip(": "))
 
     def _failed(self, reply: Reply, sent_at: float) -> None:
+        if reply.code not in self.told:
+            self.told.add(reply.code)
+            say(f"{self.api.name}: {reply.code}{f' ({reply.detail})' if reply.detail else ''}; it is tried again")
         try:
             self.pacer.failed(reply, sent_at)
         except TeacherDown as error:
@@ -259,8 +272,18 @@ class _Line:
 def _turn_of(reply: Reply) -> ChatReply:
     if isinstance(reply, ChatReply) and reply.message is not None and reply.code in ("ok", "cut_off"):
         return reply
-    advice = "; lower --max-completion, or set --max-turn" if reply.code == "context_too_long" else ""
-    raise Refused(f"{reply.code}: {reply.detail}{advice}".replace(": ;", ";").rstrip(": "))
+    if reply.code == "context_too_long":
+        raise TooLong(f"{reply.code}: {reply.detail}; lower --max-completion, or set --max-turn")
+    raise Refused(f"{reply.code}: {reply.detail}".rstrip(": "))
+
+
+def _without_room(rollout: Rollout) -> None:
+    """End a rollout on its calls, whose results no longer fit."""
+    rollout.status = "out_of_room"
+    while rollout.messages[-1]["role"] == "tool":
+        rollout.messages.pop()
+    last = len(rollout.messages) - 1
+    rollout.evidence = [step for step in rollout.evidence if step["message_index"] != last]
 
 
 def _tokens(text: str) -> int:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from math import inf
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
+from urllib.parse import urlsplit
 
 from tyro.conf import Positional
 
 from curate.errors import UsageError
 from synth.process_reward import ProcessWeights
+
+Preset: TypeAlias = Literal["paper", "mini"]
+"""Settings to begin with (`train.presets`)."""
 
 
 @dataclass(frozen=True)
@@ -20,10 +25,12 @@ class TokenSettings:
     Attributes:
         max_length: tokens of an example; a longer one is cut at the end of a turn.
         dialogue: "split": one example a user turn, earlier thoughts left out; "whole": one, with every thought.
+        drop_think_calls: leave out calls of think tools and their results; their thoughts stay as thinking.
     """
 
     max_length: int = 16_384
     dialogue: Literal["split", "whole"] = "split"
+    drop_think_calls: bool = False
 
     def check(self) -> None:
         """Refuse lengths that hold nothing.
@@ -40,14 +47,30 @@ class PromptSettings:
     """Which user turns become prompts.
 
     Attributes:
+        splits: whose user turns.
         min_reward: least reward of the trajectory; one without a reward is taken too.
-        max_prompt: tokens of a prompt at most; a longer one is left out and counted.
+        max_prompt: tokens of a prompt at most, a longer one is left out and counted; 0 for 16,384, or for what
+            --max-completion leaves of a shorter context.
         every_turn: also turns whose recorded reply calls no tool.
+        drop_think_calls: leave out calls of think tools and their results; their thoughts stay as thinking.
     """
 
+    splits: tuple[str, ...] = ("train",)
     min_reward: float = 1.0
-    max_prompt: int = 16_384
+    max_prompt: int = 0
     every_turn: bool = False
+    drop_think_calls: bool = False
+
+    def check(self) -> None:
+        """Refuse bounds that no prompt can meet.
+
+        Raises:
+            UsageError: naming the setting.
+        """
+        if not -inf < self.min_reward < inf:
+            raise UsageError(f"--min-reward must be a number, not {self.min_reward}")
+        if self.max_prompt < 0:
+            raise UsageError(f"--max-prompt must not be negative, not {self.max_prompt}")
 
 
 @dataclass(frozen=True)
@@ -194,6 +217,43 @@ class OptimiserSettings:
                 raise UsageError(f"--{name.replace('_', '-')} must be at least {least}, not {getattr(self, name)}")
         if not 0 <= self.warmup_share < 1:
             raise UsageError(f"--warmup-share must be at least 0 and below 1, not {self.warmup_share}")
+        if not 0 <= self.weight_decay < inf:
+            raise UsageError(f"--weight-decay must not be negative, not {self.weight_decay}")
+        if not 0 <= self.seed < 2**32:
+            raise UsageError(f"--seed must be at least 0 and below 2^32, not {self.seed}")
+
+
+TRACKERS = ("trackio", "wandb", "tensorboard", "mlflow", "comet_ml", "swanlab", "clearml", "dvclive")
+"""Trackers, by the names that transformers and their packages have."""
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """What does not change the weights.
+
+    Attributes:
+        save_every: steps between checkpoints.
+        report_to: trackers that get the metrics too, e.g. trackio, wandb, tensorboard (files in OUT.tensorboard).
+        overwrite: replace an existing model of this command.
+    """
+
+    save_every: int = 100
+    report_to: tuple[str, ...] = ()
+    overwrite: bool = False
+
+    def check(self) -> None:
+        """Refuse a tracker that is unknown or not installed.
+
+        Raises:
+            UsageError: naming the setting.
+        """
+        if self.save_every < 1:
+            raise UsageError(f"--save-every must be at least 1 step, not {self.save_every}")
+        for name in self.report_to:
+            if name not in TRACKERS:
+                raise UsageError(f"--report-to knows no tracker {name!r}; known are {', '.join(TRACKERS)}")
+            if find_spec(name) is None:
+                raise UsageError(f"--report-to {name} needs a package that is not installed: pip install {name}")
 
 
 @dataclass(frozen=True)
@@ -205,15 +265,14 @@ class SftSettings:
         model: a local checkpoint or the id of one on the Hub.
         out: the folder of the trained model; what a stopped run left in OUT.checkpoints is gone on from.
         template: chat template to train with; auto takes the training form of the model's own.
-        splits: whose trajectories are trained on; those of the validation split are evaluated on.
+        splits: whose trajectories are trained on.
         dry_run: print one example with its trained tokens marked, and the counts; nothing is trained.
-        save_every: steps between checkpoints.
-        report_to: trackers that get the metrics too, e.g. trackio, wandb, tensorboard.
-        overwrite: replace an existing model of this command.
         tokens: how rows become examples.
         lora: adapters.
         optimiser: how long and how fast.
-        config: YAML or JSON file with any of these settings.
+        run: what does not change the weights.
+        preset: settings to begin with: the paper's, or those of the mini desk; --config and flags override them.
+        config: YAML or JSON file with any of these settings; flags override it.
     """
 
     data: Positional[Path]
@@ -222,12 +281,11 @@ class SftSettings:
     template: Literal["auto", "qwen3", "chatml", "own"] = "auto"
     splits: tuple[str, ...] = ("train",)
     dry_run: bool = False
-    save_every: int = 100
-    report_to: tuple[str, ...] = ()
-    overwrite: bool = False
     tokens: TokenSettings = field(default_factory=TokenSettings)
     lora: LoraSettings = field(default_factory=LoraSettings)
     optimiser: OptimiserSettings = field(default_factory=OptimiserSettings)
+    run: RunSettings = field(default_factory=RunSettings)
+    preset: Preset | None = None
     config: Path | None = None
 
     def check(self) -> None:
@@ -238,10 +296,45 @@ class SftSettings:
         """
         if self.out is None and not self.dry_run:
             raise UsageError("--out names the folder of the trained model; only --dry-run goes without")
-        if self.save_every < 1:
-            raise UsageError(f"--save-every must be at least 1 step, not {self.save_every}")
-        for part in (self.tokens, self.lora, self.optimiser):
+        for part in (self.tokens, self.lora, self.optimiser, self.run):
             part.check()
+
+
+@dataclass(frozen=True)
+class VllmSettings:
+    """How turns are generated; see the vLLM guide of TRL.
+
+    Attributes:
+        vllm: by transformers, by vLLM beside the trainer on its GPUs, or by a vLLM server on GPUs of its own.
+        vllm_server: address of that server.
+        vllm_timeout: seconds to wait for it.
+        vllm_memory: share of a GPU's memory that vLLM takes beside the trainer.
+        vllm_tensor_parallel: GPUs that share one copy of the model beside the trainer; divides the number of processes.
+    """
+
+    vllm: Literal["off", "colocate", "server"] = "off"
+    vllm_server: str = "http://localhost:8000"
+    vllm_timeout: float = 240.0
+    vllm_memory: float = 0.3
+    vllm_tensor_parallel: int = 1
+
+    def check(self) -> None:
+        """Refuse what vLLM or TRL would refuse later, or hang on.
+
+        Raises:
+            UsageError: naming the setting.
+        """
+        address = urlsplit(self.vllm_server)
+        if address.scheme not in ("http", "https") or not address.hostname:
+            raise UsageError(f"--vllm-server must be an address like http://localhost:8000, not {self.vllm_server!r}")
+        if not 0 < self.vllm_timeout < inf:
+            raise UsageError(f"--vllm-timeout must be above 0 seconds, not {self.vllm_timeout}")
+        if not 0 < self.vllm_memory < 1:
+            raise UsageError(f"--vllm-memory is a share between 0 and 1, not {self.vllm_memory}")
+        if self.vllm_tensor_parallel < 1:
+            raise UsageError(f"--vllm-tensor-parallel must be at least 1, not {self.vllm_tensor_parallel}")
+        if self.vllm_tensor_parallel > 1 and self.vllm != "colocate":
+            raise UsageError("--vllm-tensor-parallel is of --vllm colocate; a server has flags of its own")
 
 
 @dataclass(frozen=True)
@@ -255,8 +348,7 @@ class GroupSettings:
         beta: weight of the KL divergence from the model that training began with.
         outcomes: whether the rollouts of a prompt share the recorded outcome of an equal call, or each draws its own.
         loss: how TRL adds up the tokens.
-        vllm: how turns are generated: by transformers, by vLLM beside the trainer, or by a vLLM server.
-        vllm_server: address of that server.
+        engine: what generates.
     """
 
     generations: int = 16
@@ -265,8 +357,7 @@ class GroupSettings:
     beta: float = 0.15
     outcomes: Literal["shared", "varied"] = "shared"
     loss: Literal["dapo", "grpo", "dr_grpo"] = "dapo"
-    vllm: Literal["off", "colocate", "server"] = "off"
-    vllm_server: str = "http://localhost:8000"
+    engine: VllmSettings = field(default_factory=VllmSettings)
 
     def check(self) -> None:
         """Refuse groups that cannot be compared.
@@ -284,6 +375,7 @@ class GroupSettings:
             raise UsageError(f"--temperature must be above 0, not {self.temperature}")
         if not 0 <= self.beta < inf:
             raise UsageError(f"--beta must not be negative, not {self.beta}")
+        self.engine.check()
 
 
 @dataclass(frozen=True)
@@ -296,16 +388,15 @@ class GrpoSettings:
         model: a checkpoint of train.sft, or the id of a model.
         out: the folder of the trained model; what a stopped run left in OUT.checkpoints is gone on from.
         template: as of train.sft.
-        splits: whose user turns are prompts.
-        save_every: steps between checkpoints.
-        report_to: trackers that get the metrics too, e.g. trackio, wandb, tensorboard.
-        overwrite: replace an existing model of this command.
         prompt: which user turns become prompts.
         rollout: limits of a rollout.
         reward: how it is paid.
         group: how rollouts are drawn and compared.
         lora: adapters.
-        optimiser: how long and how fast; batch_size is rollouts on a device at once.
+        optimiser: how long and how fast; batch_size is rollouts on a device at once, accumulate follows from it.
+        run: what does not change the weights.
+        preset: settings to begin with: the paper's, or those of the mini desk; --config and flags override them.
+        config: YAML or JSON file with any of these settings; flags override it.
     """
 
     data: Positional[Path]
@@ -313,16 +404,15 @@ class GrpoSettings:
     model: str
     out: Path
     template: Literal["auto", "qwen3", "chatml", "own"] = "auto"
-    splits: tuple[str, ...] = ("train",)
-    save_every: int = 20
-    report_to: tuple[str, ...] = ()
-    overwrite: bool = False
     prompt: PromptSettings = field(default_factory=PromptSettings)
     rollout: RolloutSettings = field(default_factory=RolloutSettings)
     reward: RewardSettings = field(default_factory=RewardSettings)
     group: GroupSettings = field(default_factory=GroupSettings)
     lora: LoraSettings = field(default_factory=LoraSettings)
     optimiser: OptimiserSettings = field(default_factory=OptimiserSettings)
+    run: RunSettings = field(default_factory=lambda: RunSettings(save_every=20))
+    preset: Preset | None = None
+    config: Path | None = None
 
     def check(self) -> None:
         """Refuse settings that cannot be right.
@@ -330,7 +420,6 @@ class GrpoSettings:
         Raises:
             UsageError: naming the flag.
         """
-        if self.save_every < 1:
-            raise UsageError(f"--save-every must be at least 1 step, not {self.save_every}")
-        for part in (self.rollout, self.reward, self.group, self.lora, self.optimiser):
+        parts = (self.prompt, self.rollout, self.reward, self.group, self.lora, self.optimiser, self.run)
+        for part in parts:
             part.check()

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from cachebuild.settings import chosen_splits
 from curate.cli import out, parse, run
 from curate.errors import UsageError
+from train.presets import SFT_PRESETS
+from train.ranks import first, rank
 from train.settings import SftSettings
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ KINDS = ("curated", "augmented", "rollouts")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Train, or show what would be trained on."""
-    settings = parse(SftSettings, "python -m train.sft", __doc__ or "", argv)
+    settings = parse(SftSettings, "python -m train.sft", __doc__ or "", argv, SFT_PRESETS)
 
     def command() -> int:
         settings.check()
@@ -63,9 +65,11 @@ def _train(settings: SftSettings) -> int:
 
     assert settings.out is not None, "settings were checked"
     folder, renderer = _open(settings)
-    place = ModelFolder(settings.out, _identity(settings, folder), overwrite=settings.overwrite)
+    place = ModelFolder(settings.out, _identity(settings, folder), overwrite=settings.run.overwrite)
     with place.open():
         steps, loss = fit(settings, folder, renderer, place)
+    if rank():
+        return 0
     out(f"{settings.out}: {steps:,} steps, last loss {loss:.4f}; {renderer.counts['examples']:,} examples")
     if left_out := _left_out(renderer):
         out(left_out)
@@ -74,15 +78,20 @@ def _train(settings: SftSettings) -> int:
 
 def fit(settings: SftSettings, folder: DatasetFolder, renderer: Renderer, place: ModelFolder) -> tuple[int, float]:
     """Train and publish the model; returns (steps, last loss)."""
-    from train.sft_trainer import examples_of, sft_trainer
+    from datasets import Dataset
+
+    from train.sft_data import write_examples
+    from train.sft_trainer import sft_trainer
     from train.trainers import run_trainer
 
-    examples = examples_of(folder, chosen_splits(settings.splits), renderer, place.checkpoints / "train.arrow")
+    path = place.checkpoints / "train.arrow"
+    first(lambda: write_examples(folder, chosen_splits(settings.splits), renderer, path))
+    examples = Dataset.from_file(str(path))
     if not len(examples):
         raise UsageError(f"{settings.data} gives no example: {_left_out(renderer) or 'no trajectory in --splits'}")
     trainer = sft_trainer(settings, renderer.format, examples, place.checkpoints)
     history = run_trainer(trainer, renderer.format, place)
-    place.publish(history, dict(sorted(renderer.counts.items())))
+    first(lambda: place.publish(history, dict(sorted(renderer.counts.items()))))
     return trainer.state.global_step, next(row["loss"] for row in reversed(history) if "loss" in row)
 
 
@@ -103,7 +112,7 @@ def _identity(settings: SftSettings, folder: DatasetFolder) -> dict[str, Any]:
     from train.model_folder import trained_identity
 
     told = asdict(settings)
-    for name in ("data", "out", "config", "overwrite", "dry_run", "report_to", "save_every"):
+    for name in ("data", "out", "run", "preset", "config", "dry_run"):
         del told[name]
     told["model"] = trained_identity(settings.model) or settings.model
     return {"command": "train.sft", "settings": told, "inputs": [folder_input(folder)]}

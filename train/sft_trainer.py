@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +9,9 @@ from datasets import Dataset
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
-from curate.folder import DatasetFolder
 from train.chat_format import ChatFormat
 from train.settings import SftSettings
-from train.sft_data import write_examples
-from train.tokens import Renderer
-from train.trainers import dtype_of, lora_of, optimiser_arguments
-
-
-def examples_of(folder: DatasetFolder, splits: Iterable[str], renderer: Renderer, path: Path) -> Dataset:
-    """The examples of a folder, mapped into memory from `path`."""
-    write_examples(folder, splits, renderer, path)
-    return Dataset.from_file(str(path))
+from train.trainers import dtype_of, lora_of, optimiser_arguments, run_arguments, trackers
 
 
 def sft_trainer(settings: SftSettings, form: ChatFormat, examples: Dataset, checkpoints: Path) -> Any:
@@ -33,10 +23,7 @@ def sft_trainer(settings: SftSettings, form: ChatFormat, examples: Dataset, chec
         max_length=None,
         packing=False,
         model_init_kwargs={"dtype": dtype_of(optimiser)},
-        save_steps=settings.save_every,
-        save_total_limit=2,
-        logging_steps=1,
-        report_to=list(settings.report_to) or "none",
+        **run_arguments(settings.run),
         **optimiser_arguments(optimiser),
     )
     tokenizer: Any = form.tokenizer
@@ -46,4 +33,5 @@ def sft_trainer(settings: SftSettings, form: ChatFormat, examples: Dataset, chec
         train_dataset=examples,
         processing_class=tokenizer,
         peft_config=lora_of(settings.lora),
+        callbacks=trackers(settings.run, checkpoints),
     )

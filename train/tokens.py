@@ -16,6 +16,7 @@ from curate.trajectory import Trajectory
 from curate.trl_form import training_row
 from train.chat_format import ChangesThePast, ChatFormat, Form
 from train.settings import TokenSettings
+from train.think_calls import without_think_calls
 
 IGNORED = -100
 """Label of a token that is not trained (torch's cross entropy leaves it out)."""
@@ -90,7 +91,7 @@ class Renderer:
 
     def examples(self, row: Trajectory) -> Iterator[Example]:
         """The examples of a row; what gives none is counted."""
-        for part in parts(row, self.settings.dialogue):
+        for part in self.parts(row):
             if not any(part.trained):
                 self.counts["no_trained_turn"] += 1
                 continue
@@ -104,6 +105,10 @@ class Renderer:
                 continue
             self.counts["examples"] += 1
             yield Example(row["trajectory_id"], part.message_index, tuple(pieces))
+
+    def parts(self, row: Trajectory) -> Iterator[Part]:
+        """The user turns of a row, as the settings want them."""
+        return parts(row, self.settings.dialogue, drop_think_calls=self.settings.drop_think_calls)
 
     def prompt(self, part: Part) -> list[int]:
         """Token ids of the history, up to where the model goes on."""
@@ -152,12 +157,16 @@ class Renderer:
         return pieces
 
 
-def parts(row: Trajectory, dialogue: Literal["split", "whole"] = "split") -> Iterator[Part]:
+def parts(
+    row: Trajectory, dialogue: Literal["split", "whole"] = "split", *, drop_think_calls: bool = False
+) -> Iterator[Part]:
     """The user turns of a row that the model answers; a turn before the first user message belongs to none."""
-    form = training_row(row)
+    kept = without_think_calls(row["messages"]) if drop_think_calls else list(enumerate(row["messages"]))
+    messages = [message for _, message in kept]
+    form = training_row(row | {"messages": messages})
     forms: list[Form] = form["messages"]
-    trained = [message["role"] == "assistant" and message["train"] for message in row["messages"]]
-    asked = [at for at, message in enumerate(row["messages"]) if message["role"] == "user"]
+    trained = [message["role"] == "assistant" and message["train"] for message in messages]
+    asked = [at for at, message in enumerate(messages) if message["role"] == "user"]
     if dialogue == "whole":
         if asked:
             start = asked[0] + 1
@@ -167,7 +176,7 @@ def parts(row: Trajectory, dialogue: Literal["split", "whole"] = "split") -> Ite
         steps = forms[begin + 1 : end]
         if any(step["role"] == "assistant" for step in steps):
             history = _thoughtless(forms[: begin + 1])
-            yield Part(begin, history, steps, trained[begin + 1 : end], form["tools"])
+            yield Part(kept[begin][0], history, steps, trained[begin + 1 : end], form["tools"])
 
 
 def _thoughtless(forms: Sequence[Form]) -> list[Form]:

@@ -7,11 +7,12 @@ from typing import Any
 
 import torch
 from peft import LoraConfig
-from transformers.trainer_callback import TrainerState
+from transformers.trainer_callback import TrainerCallback, TrainerState
 
 from train.chat_format import ChatFormat
-from train.model_folder import STATE, ModelFolder
-from train.settings import LoraSettings, OptimiserSettings
+from train.model_folder import CHECKPOINTS, STATE, ModelFolder
+from train.ranks import rank, together
+from train.settings import LoraSettings, OptimiserSettings, RunSettings
 
 
 def run_trainer(trainer: Any, form: ChatFormat, place: ModelFolder) -> list[dict[str, Any]]:
@@ -22,14 +23,39 @@ def run_trainer(trainer: Any, form: ChatFormat, place: ModelFolder) -> list[dict
         trainer._load_from_checkpoint(str(last))
     else:
         trainer.train(resume_from_checkpoint=str(last) if last else None)
-    model: Any = trainer.accelerator.unwrap_model(trainer.model)
+    _save(trainer, form, place)
+    history: list[dict[str, Any]] = trainer.state.log_history
+    return history
+
+
+def _save(trainer: Any, form: ChatFormat, place: ModelFolder) -> None:
+    """Write the whole model, adapters merged; where its weights lie in parts, they are put together on the way."""
+    parts: Path | None = None
+    if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
+        parts = place.checkpoints / "whole"
+        trainer.save_model(str(parts))  # all ranks give their part
+    together()
+    if rank():
+        return
+    model: Any = trainer.accelerator.unwrap_model(trainer.model) if parts is None else _loaded(parts, trainer)
     if hasattr(model, "merge_and_unload"):
         model = model.merge_and_unload()  # adapters become weights
     model.save_pretrained(place.partial)
     tokenizer: Any = form.tokenizer
     tokenizer.save_pretrained(place.partial)
-    history: list[dict[str, Any]] = trainer.state.log_history
-    return history
+
+
+def _loaded(saved: Path, trainer: Any) -> Any:
+    """The model that a trainer saved, in the type that it was to have."""
+    from transformers import AutoModelForCausalLM
+
+    dtype = trainer.args.model_init_kwargs["dtype"]
+    if not (saved / "adapter_config.json").is_file():
+        return AutoModelForCausalLM.from_pretrained(str(saved), dtype=dtype)
+    from peft import PeftModel
+
+    base = AutoModelForCausalLM.from_pretrained(trainer.model.config._name_or_path, dtype=dtype)
+    return PeftModel.from_pretrained(base, str(saved))
 
 
 def _is_last_step(checkpoint: Path) -> bool:
@@ -56,6 +82,27 @@ def optimiser_arguments(settings: OptimiserSettings) -> dict[str, Any]:
         "bf16": dtype_of(settings) == "bfloat16",
         "disable_tqdm": False,
     }
+
+
+def run_arguments(settings: RunSettings) -> dict[str, Any]:
+    """What all trainers are told of checkpoints and trackers."""
+    return {
+        "save_steps": settings.save_every,
+        "save_total_limit": 2,
+        "logging_steps": 1,
+        "report_to": [name for name in settings.report_to if name != "tensorboard"] or "none",
+    }
+
+
+def trackers(settings: RunSettings, checkpoints: Path) -> list[TrainerCallback]:
+    """TensorBoard's files beside the model: among the checkpoints they would go with them."""
+    if "tensorboard" not in settings.report_to or rank():
+        return []
+    from torch.utils.tensorboard import SummaryWriter
+    from transformers.integrations.integration_utils import TensorBoardCallback
+
+    beside = checkpoints.with_name(checkpoints.name.removesuffix(CHECKPOINTS) + ".tensorboard")
+    return [TensorBoardCallback(SummaryWriter(str(beside)))]  # type: ignore[no-untyped-call]
 
 
 def dtype_of(settings: OptimiserSettings) -> str:

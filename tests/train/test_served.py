@@ -1,5 +1,6 @@
 import json
 import re
+import socket
 
 import pytest
 
@@ -173,6 +174,18 @@ def test_a_dialogue_that_the_server_refuses_is_not_asked_again(run, model):
     assert (rollout.status, rollout.error, len(model.seen)) == ("crashed", "Refused: bad_request: 400 no", 1)
 
 
+def test_results_that_do_not_fit_the_model_s_context_end_the_rollout(run):
+    full = Answer(status=400, error="This model's maximum context length is 64 tokens.")
+    rollout = run(READ, full)
+    assert (rollout.status, rollout.evidence, rollout.error) == ("out_of_room", [], None)
+    assert [each["role"] for each in rollout.messages] == ["assistant"]
+
+
+def test_a_prompt_that_does_not_fit_is_told_with_a_remedy(run):
+    rollout = run(Answer(status=400, error="This model's maximum context length is 64 tokens."))
+    assert rollout.status == "crashed" and "--max-turn" in rollout.error
+
+
 def test_the_history_goes_as_it_was(run, model, dialogue):
     *_, last = parts(dialogue)
     run(text("Bye."), part=last)
@@ -217,6 +230,16 @@ def test_what_no_request_can_pass_stops_at_once(tmp_path, cache_of, dialogue, fa
         with pytest.raises(RunStopped, match=words) as caught:
             loop.run([RolloutTask(dialogue, next(parts(dialogue)))] * 50)
         assert len(str(caught.value).splitlines()) == 1 and len(stub.requests()) <= 10
+
+
+def test_a_server_that_is_not_there_crashes_no_rollout(cache_of, dialogue, capsys):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        place = ServerSettings(f"http://127.0.0.1:{free.getsockname()[1]}/v1", "tiny", max_tries=1, give_up_s=0.5)
+        loop = ServedLoop(place, cache_of(dialogue), LIMITS, environ={})
+        with pytest.raises(RunStopped, match="no request has succeeded"):
+            loop.run([RolloutTask(dialogue, next(parts(dialogue)))] * 20)
+    assert len(capsys.readouterr().err.splitlines()) == 1
 
 
 @pytest.mark.parametrize("place", [("http://127.0.0.1:1/v1", None), (None, "m"), ("nowhere", "m"), (None, None)])
