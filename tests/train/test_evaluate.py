@@ -16,9 +16,9 @@ from tests.train.rows import asked_orders, call, says, write_folder
 from train.chat_format import chat_format
 from train.evaluate import evaluate, main
 from train.evaluate_settings import EvaluateSettings, LiveSettings, SpeechSettings
-from train.rollout import Rollout
+from train.rollout import Generated, Rollout
 from train.served_settings import ServerSettings
-from train.speakers import format_with
+from train.speakers import format_with, within
 
 SHORT = ["--max-completion", "96", "--max-turn", "24", "--answer-room", "8", "--max-turns", "3"]
 
@@ -170,6 +170,19 @@ def test_recorded_results_answer_the_calls_that_are_made(tmp_path):
     assert [sum(row[f"tier_{tier}"] for row in found.rows) for tier in TIERS] == [4, 0, 0, 0, 0, 0]
     assert "| exact | 4 | 1 |" in (tmp_path / "live" / "report.md").read_text()
     assert found.trajectories[0]["parent"] == {"trajectory_id": "0", "message_index": 0}
+
+
+def test_turns_end_where_the_positions_of_the_model_end():
+    asked = []
+
+    def generate(prompts, min_new, max_new):
+        asked.append((prompts, max_new))
+        return [Generated([7] * limit) for limit in max_new]
+
+    said = within(10, generate, [[1] * 4, [1] * 10, [1] * 12, [1] * 9], 0, [3, 3, 3, 3])
+    assert [len(turn.ids) for turn in said] == [3, 0, 0, 1] and asked == [([[1] * 4, [1] * 9], [3, 1])]
+    assert [len(turn.ids) for turn in within(10, generate, [[1] * 10], 0, [3])] == [0] and len(asked) == 1
+    assert len(within(None, generate, [[1] * 12], 0, [3])[0].ids) == 3
 
 
 def test_a_template_that_leaves_earlier_thoughts_out_cannot_keep_them(tokenizer):
