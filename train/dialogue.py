@@ -33,7 +33,7 @@ class Case:
 
     Attributes:
         task_id: of what is drawn anew for an interval: attempts and turns of one task are alike.
-        turn: tells the recorded user turns of one task apart; empty on the desk.
+        turn: a recorded user turn, as TRAJECTORY:MESSAGE; empty on the desk.
         kind: of the task.
         trial: number of the attempt.
         row: the dialogue up to and with the user message that the model answers first.

@@ -92,7 +92,8 @@ def episode_trajectory(dialogue: Dialogue, row: dict[str, Any]) -> Trajectory:
     offset = len(history)
     evidence = [step | {"message_index": step["message_index"] + offset} for step in dialogue.evidence]
     told = {name: row[name] for name in ("status", "error", "malformed_calls", "state_ok", "facts_ok", "thinking")}
-    parent = Parent(trajectory_id=case.row["trajectory_id"], message_index=offset - 1) if case.turn else None
+    turn_index = case.turn.rpartition(":")[2]
+    parent = Parent(trajectory_id=case.row["trajectory_id"], message_index=int(turn_index)) if turn_index else None
     made = dict(case.row) | {
         "trajectory_id": row["trajectory_id"],
         "source": "evaluation",

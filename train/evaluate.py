@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 KINDS = ("curated", "augmented")
 MANY = 0.9
+"""Share of the tasks above which attempts that say the same are no chance."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -103,12 +104,7 @@ def _played(settings: EvaluateSettings, data: DatasetFolder | None, speaker: Spe
             while some := list(islice(waiting, speaker.at_once)):
                 play(some, spoken, kept=thinking == "kept", most=settings.live.max_user_turns)
                 _keep(found, some, thinking, speaker)
-    _tell_crashes(found.rows)
-    if settings.speech.temperature and (alike := alike_share(found.trajectories)) > MANY:
-        say(
-            f"note: the attempts at {alike:.0%} of the tasks are the same, word for word: the model may not be sampled "
-            "(transformers serve samples if the model's generation_config.json says do_sample)"
-        )
+    _tell(found, settings)
     return found
 
 
@@ -132,13 +128,19 @@ def alike_share(trajectories: Sequence[Trajectory]) -> float:
     return sum(len(set(hashes)) == 1 for hashes in several) / max(1, len(several))
 
 
-def _tell_crashes(rows: Sequence[dict[str, Any]]) -> None:
-    """Say how many episodes crashed; a run of nothing else is no evaluation."""
-    crashed = [row for row in rows if row["status"] == "crashed"]
-    if len(crashed) == len(rows):
-        raise UsageError(f"all {len(rows):,} episodes crashed, the first with {crashed[0]['error']}")
+def _tell(found: Evaluation, settings: EvaluateSettings) -> None:
+    """Say what a reader of the figures should know of; a run of nothing but crashes is no evaluation."""
+    crashed = [row for row in found.rows if row["status"] == "crashed"]
+    if len(crashed) == len(found.rows):
+        raise UsageError(f"all {len(crashed):,} episodes crashed, the first with {crashed[0]['error']}")
     if crashed:
-        say(f"note: {len(crashed):,} of {len(rows):,} episodes crashed, the first with {crashed[0]['error']}")
+        say(f"note: {len(crashed):,} of {len(found.rows):,} episodes crashed, the first with {crashed[0]['error']}")
+    served = settings.model is None
+    if served and settings.speech.temperature and (alike := alike_share(found.trajectories)) > MANY:
+        say(
+            f"note: the attempts at {alike:.0%} of the tasks are the same, word for word: the server may not sample "
+            "(transformers serve does if the model's generation_config.json says do_sample)"
+        )
 
 
 if __name__ == "__main__":

@@ -84,11 +84,13 @@ class RecordedSettings:
         splits: whose user turns are played.
         min_reward: least reward of the trajectory; one without a reward is taken too.
         cache: what answers calls; without it, the recorded results of equal calls do.
+        drop_think_calls: leave calls of think tools out of the history, as train.sft and train.grpo do by this flag.
     """
 
     splits: tuple[str, ...] = ("test",)
     min_reward: float = 1.0
     cache: Path | None = None
+    drop_think_calls: bool = False
 
 
 @dataclass(frozen=True)

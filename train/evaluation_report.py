@@ -62,11 +62,15 @@ def kind_table(rows: Sequence[Row], seed: int = 0) -> Table:
 
 def ending_table(rows: Sequence[Row], seed: int = 0) -> Table:
     """(headers, rows): how episodes ended, commonest first."""
-    counted = Counter(row["status"] for row in rows)
+    modes = _modes(rows)
     lines: list[list[Cell]] = []
-    for status, count in sorted(counted.items(), key=lambda item: (-item[1], item[0])):
-        lines.append([status, count, *cells(_over_tasks(rows, _ended(status), seed))])
-    return ["ending", "episodes", "share", "95 %"], lines
+    for mode in modes:
+        some = [row for row in rows if row["thinking"] == mode]
+        counted = Counter(row["status"] for row in some)
+        for status, count in sorted(counted.items(), key=lambda item: (-item[1], item[0])):
+            first: list[Cell] = [status, mode] if len(modes) == 2 else [status]
+            lines.append([*first, count, *cells(_over_tasks(some, _ended(status), seed))])
+    return ["ending", *(["earlier thinking"] if len(modes) == 2 else []), "episodes", "share", "95 %"], lines
 
 
 def _ended(status: str) -> Value:
@@ -134,7 +138,8 @@ def tables(rows: Sequence[Row], seed: int = 0) -> list[tuple[str, Table]]:
         (f"By {'kind of task' if live else 'env'}", kind_table(rows, seed)),
         ("How episodes ended", ending_table(rows, seed)),
     ]
-    return found if live else [*found, ("What answered the calls", tier_table(rows))]
+    answered = tier_table(rows)
+    return found if live or not answered[1] else [*found, ("What answered the calls", answered)]
 
 
 def report(rows: Sequence[Row], settings: EvaluateSettings) -> Report:

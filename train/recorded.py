@@ -17,8 +17,9 @@ from curate.errors import UsageError
 from curate.pairing import PairedCall, pair_calls
 from curate.progress import track
 from curate.trajectory import Message, Trajectory
-from curate.turns import result_failed
+from curate.turns import is_think_tool, result_failed
 from train.dialogue import Case, Dialogue
+from train.think_calls import without_think_calls
 from train.tokens import parts
 
 if TYPE_CHECKING:
@@ -100,10 +101,20 @@ class RecordedTurns:
         for _, _, row, at, end in self._found:
             for trial in range(settings.samples):
                 seed = int(hash128(str(settings.seed), row["trajectory_id"], str(at), str(trial))[:12], 16)
-                yield recorded_dialogue(row, at, end, trial, seed, answered=settings.recorded.cache is None)
+                yield recorded_dialogue(
+                    row,
+                    at,
+                    end,
+                    trial,
+                    seed,
+                    answered=settings.recorded.cache is None,
+                    drop_think_calls=settings.recorded.drop_think_calls,
+                )
 
 
-def recorded_dialogue(row: Trajectory, at: int, end: int, trial: int, seed: int, *, answered: bool) -> Dialogue:
+def recorded_dialogue(
+    row: Trajectory, at: int, end: int, trial: int, seed: int, *, answered: bool, drop_think_calls: bool = False
+) -> Dialogue:
     """One attempt at a recorded user turn.
 
     Args:
@@ -113,22 +124,26 @@ def recorded_dialogue(row: Trajectory, at: int, end: int, trial: int, seed: int,
         trial: which attempt.
         seed: picks among recorded outcomes of a cache.
         answered: the recording answers calls; else the loop's cache does.
+        drop_think_calls: leave those of the history out.
     """
     messages = row["messages"]
-    start = row | {"messages": messages[: at + 1], "thinking": [], "evidence": []}
+    history = messages[: at + 1]
+    if drop_think_calls:
+        history = [message for _, message in without_think_calls(history)]
+    start = row | {"messages": history, "thinking": [], "evidence": []}
     task_id = f"{row['env_id']}|{row['task_id']}"
     case = Case(task_id, f"{row['trajectory_id']}:{at}", row["env_id"], trial, start, expected(messages, at, end), seed)
     return Dialogue(case, RecordedAnswers(messages[:end], at + 1) if answered else None)
 
 
 def expected(messages: Sequence[Message], at: int, end: int) -> list[tuple[str, Mapping[str, Any]]]:
-    """The calls of a recorded reply that could be read and did not fail: nobody need repeat a slip."""
+    """The calls of a recorded reply, but for those that failed or cannot be read, and think tools' free text."""
     found: list[tuple[str, Mapping[str, Any]]] = []
     for pair in pair_calls(messages[:end]):
         arguments, _ = parse_arguments(pair.call["arguments"])
         by_model = pair.message_index > at and messages[pair.message_index]["role"] == "assistant"
         failed = pair.result_index is not None and result_failed(messages[pair.result_index])
-        if by_model and arguments is not None and not failed:
+        if by_model and arguments is not None and not failed and not is_think_tool(pair.call["name"]):
             found.append((pair.call["name"], arguments))
     return found
 

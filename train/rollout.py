@@ -144,7 +144,8 @@ class CacheAgentLoop:
 
     def run(self, tasks: Sequence[RolloutTask], generate: Generate) -> list[Rollout]:
         """One rollout a task, in their order; all take their turns together. A crash ends its own rollout alone."""
-        running = [self._begun(task) for task in tasks]
+        openings: dict[int, list[int]] = {}
+        running = [self._begun(task, openings) for task in tasks]
         for number in range(self._settings.max_turns):
             live = [each for each in running if each.live]
             if not live:
@@ -156,10 +157,13 @@ class CacheAgentLoop:
                 self._guarded(each, turn, min_new, last=number + 1 == self._settings.max_turns)
         return [each.rollout for each in running]
 
-    def _begun(self, task: RolloutTask) -> _Running:
-        rollout = Rollout([])
+    def _begun(self, task: RolloutTask, openings: dict[int, list[int]]) -> _Running:
+        """A rollout at its start; `openings` has the prompts of parts that others share, by the part's id."""
+        rollout, part = Rollout([]), id(task.part)
         try:
-            rollout.prompt_ids = self._renderer.prompt(task.part)
+            if part not in openings:
+                openings[part] = self._renderer.prompt(task.part)
+            rollout.prompt_ids = list(openings[part])
             return _Running(rollout, begun(self._cache, task), tool_names(task.part))
         except Exception as error:
             crashed(rollout, error)

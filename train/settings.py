@@ -13,6 +13,7 @@ from tyro.conf import Positional
 
 from curate.errors import UsageError
 from synth.process_reward import ProcessWeights
+from train.judge_settings import JudgeSettings
 
 Preset: TypeAlias = Literal["paper", "mini"]
 """Settings to begin with (`train.presets`)."""
@@ -184,6 +185,7 @@ class OptimiserSettings:
         warmup_share: share of the steps in which it rises.
         batch_size: examples on a device at once.
         accumulate: batches of one step.
+        group_by_length: batches of examples of about one length: less padding, in a less random order.
         weight_decay: of AdamW.
         dtype: of the weights; auto is bfloat16 on a GPU that has it, else float32.
         activation_checkpointing: trade time for memory.
@@ -197,6 +199,7 @@ class OptimiserSettings:
     warmup_share: float = 0.03
     batch_size: int = 1
     accumulate: int = 8
+    group_by_length: bool = False
     weight_decay: float = 0.0
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     activation_checkpointing: bool = False
@@ -391,6 +394,7 @@ class GrpoSettings:
         prompt: which user turns become prompts.
         rollout: limits of a rollout.
         reward: how it is paid.
+        judging: who scores its answer.
         group: how rollouts are drawn and compared.
         lora: adapters.
         optimiser: how long and how fast; batch_size is rollouts on a device at once, accumulate follows from it.
@@ -407,6 +411,7 @@ class GrpoSettings:
     prompt: PromptSettings = field(default_factory=PromptSettings)
     rollout: RolloutSettings = field(default_factory=RolloutSettings)
     reward: RewardSettings = field(default_factory=RewardSettings)
+    judging: JudgeSettings = field(default_factory=JudgeSettings)
     group: GroupSettings = field(default_factory=GroupSettings)
     lora: LoraSettings = field(default_factory=LoraSettings)
     optimiser: OptimiserSettings = field(default_factory=OptimiserSettings)
@@ -420,6 +425,6 @@ class GrpoSettings:
         Raises:
             UsageError: naming the flag.
         """
-        parts = (self.prompt, self.rollout, self.reward, self.group, self.lora, self.optimiser, self.run)
+        parts = (self.prompt, self.rollout, self.reward, self.judging, self.group, self.lora, self.optimiser, self.run)
         for part in parts:
             part.check()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Never, Protocol
 from curate.errors import UsageError
 from train.chat_format import ChatFormat, chat_format
 from train.dialogue import Run
-from train.rollout import CacheAgentLoop, Generated, Rollout, Sessions
+from train.rollout import CacheAgentLoop, Generate, Generated, Rollout, Sessions
 from train.tokens import Renderer
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ class LocalSpeaker:
     """A checkpoint in this process; same seed, same turns."""
 
     def __init__(self, settings: EvaluateSettings) -> None:
+        from train.context import context_of
         from train.local import LocalGenerate
         from train.models import check_checkpoint, load_model, load_tokenizer
 
@@ -56,6 +57,7 @@ class LocalSpeaker:
         self._formats = {
             each == "kept": format_with(tokenizer, settings, kept=each == "kept") for each in settings.modes
         }
+        self._context = context_of(str(settings.model))
         self._generate = LocalGenerate(
             load_model(str(settings.model)), tokenizer, settings.speech.temperature, settings.speech.batch
         )
@@ -68,7 +70,7 @@ class LocalSpeaker:
         loop = CacheAgentLoop(Renderer(self._formats[kept]), cache or NoSessions(), self._settings.rollout)
 
         def generate(prompts: list[list[int]], min_new: int, max_new: list[int]) -> list[Generated]:
-            said = self._generate(prompts, min_new, max_new)
+            said = within(self._context, self._generate, prompts, min_new, max_new)
             count(len(said))
             return said
 
@@ -77,6 +79,22 @@ class LocalSpeaker:
     def tokens(self, text: str) -> int | None:
         """Tokens of a text."""
         return len(next(iter(self._formats.values())).encode(text)) if text else 0
+
+
+def within(
+    context: int | None, generate: Generate, prompts: list[list[int]], min_new: int, max_new: list[int]
+) -> list[Generated]:
+    """Turns for prompts, cut off where the model's positions end; nothing for a prompt that fills them all."""
+    if context is None:
+        return generate(prompts, min_new, max_new)
+    most = [min(limit, context - len(prompt)) for prompt, limit in zip(prompts, max_new, strict=True)]
+    fits = [at for at, limit in enumerate(most) if limit > 0]
+    found = [Generated([]) for _ in prompts]
+    if fits:
+        said = generate([prompts[at] for at in fits], min_new, [most[at] for at in fits])
+        for at, turn in zip(fits, said, strict=True):
+            found[at] = turn
+    return found
 
 
 def format_with(tokenizer: object, settings: EvaluateSettings, *, kept: bool) -> ChatFormat:

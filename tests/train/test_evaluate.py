@@ -16,8 +16,9 @@ from tests.train.rows import asked_orders, call, says, write_folder
 from train.chat_format import chat_format
 from train.evaluate import evaluate, main
 from train.evaluate_settings import EvaluateSettings, LiveSettings, SpeechSettings
-from train.rollout import Rollout
-from train.speakers import format_with
+from train.rollout import Generated, Rollout
+from train.served_settings import ServerSettings
+from train.speakers import format_with, within
 
 SHORT = ["--max-completion", "96", "--max-turn", "24", "--answer-room", "8", "--max-turns", "3"]
 
@@ -91,9 +92,11 @@ def test_attempts_that_are_all_the_same_are_said(tmp_path, capsys):
         def one(self, task):
             return Rollout([], messages=[says("open")], status="answered", answer="open")
 
-    evaluate(settings(tmp_path), Parrot())
+    served = EvaluateSettings(tasks=4, server=ServerSettings("http://127.0.0.1:9/v1", "parrot"))
+    evaluate(served, Parrot(tokens=lambda text: None))
     assert "attempts at 100% of the tasks are the same, word for word" in capsys.readouterr().err
-    evaluate(settings(tmp_path / "x", out=None), Expert())
+    evaluate(served, Expert(tokens=lambda text: None))
+    evaluate(settings(tmp_path), Parrot())
     assert not capsys.readouterr().err
 
 
@@ -144,7 +147,7 @@ def test_a_tiny_model_plays_recorded_turns(model, tmp_path, cache_of, capsys, ca
     assert len(found) == 8 and {row["success"] for row in found} == {None}
     assert "all expected calls met" in capsys.readouterr().out
     report = (tmp_path / "out" / "report.md").read_text()
-    assert ("by a cache" if cached else "by the recording itself") in report and "What answered the calls" in report
+    assert ("by a cache" if cached else "by the recording itself") in report
 
 
 def test_recorded_results_answer_the_calls_that_are_made(tmp_path):
@@ -165,7 +168,21 @@ def test_recorded_results_answer_the_calls_that_are_made(tmp_path):
     assert {row["process_accuracy"] for row in found.rows} == {1.0} and {row["calls"] for row in found.rows} == {1}
     assert found.rows[0]["answer"] == '{"status": "open"}'
     assert [sum(row[f"tier_{tier}"] for row in found.rows) for tier in TIERS] == [4, 0, 0, 0, 0, 0]
+    assert "| exact | 4 | 1 |" in (tmp_path / "live" / "report.md").read_text()
     assert found.trajectories[0]["parent"] == {"trajectory_id": "0", "message_index": 0}
+
+
+def test_turns_end_where_the_positions_of_the_model_end():
+    asked = []
+
+    def generate(prompts, min_new, max_new):
+        asked.append((prompts, max_new))
+        return [Generated([7] * limit) for limit in max_new]
+
+    said = within(10, generate, [[1] * 4, [1] * 10, [1] * 12, [1] * 9], 0, [3, 3, 3, 3])
+    assert [len(turn.ids) for turn in said] == [3, 0, 0, 1] and asked == [([[1] * 4, [1] * 9], [3, 1])]
+    assert [len(turn.ids) for turn in within(10, generate, [[1] * 10], 0, [3])] == [0] and len(asked) == 1
+    assert len(within(None, generate, [[1] * 12], 0, [3])[0].ids) == 3
 
 
 def test_a_template_that_leaves_earlier_thoughts_out_cannot_keep_them(tokenizer):

@@ -36,7 +36,7 @@ def test_a_step_makes_rollouts_pays_them_and_keeps_them(data, model, tmp_path, c
     assert "3 steps" in capsys.readouterr().out
     metrics = pl.read_parquet(tmp_path / "out" / "metrics.parquet")
     assert metrics["reward"].drop_nulls().len() == 3
-    assert {"tier/no_call", "ended/truncated", "rollout/min_first_bound", "time/cache_and_reward_s"} <= set(
+    assert {"tier/no_call", "ended/truncated", "rollout/min_first_bound", "time/cache_s", "time/reward_s"} <= set(
         metrics.columns
     )
     rollouts = list(DatasetFolder.open(tmp_path / "out" / "rollouts", kinds=("rollouts",)).rows("trajectories"))

@@ -6,7 +6,7 @@ from curate.folder import DatasetFolder
 from curate.readers.messages import message
 from tests.train.rows import call, result, row_of, says, write_folder
 from train.evaluate_settings import EvaluateSettings, RecordedSettings
-from train.recorded import RecordedAnswers, RecordedTurns, expected
+from train.recorded import RecordedAnswers, RecordedTurns, expected, recorded_dialogue
 
 
 def order(number, call_id):
@@ -91,3 +91,25 @@ def test_rewards_and_splits_choose(tmp_path, row):
     for given in ({}, {"min_reward": 0.0, "splits": ("train",)}):
         with pytest.raises(UsageError, match=r"no user turn .* --splits"):
             RecordedTurns(folder, settings(**given))
+
+
+def test_think_calls_are_not_expected_and_can_be_left_out_of_the_history():
+    think = call("think", {"thought": "W1, then."}, "t")
+    row = row_of(
+        message("user", "Where is W1?"),
+        says(None, think),
+        result("ok", "t", "think"),
+        says("Which W1?"),
+        message("user", "The one."),
+        says(None, call("think", {"thought": "That one."}, "t"), order("W1", "a")),
+        result("ok", "t", "think"),
+        result('{"status": "open"}', "a"),
+        says("Open."),
+    )
+    assert expected(row["messages"], 4, 9) == [("get_order", {"order_id": "W1"})]
+    plain, dropped = (
+        recorded_dialogue(row, 4, 9, 0, 0, answered=True, drop_think_calls=drop).case for drop in (False, True)
+    )
+    assert plain.row["messages"] == row["messages"][:5] and plain.turn == dropped.turn
+    assert [each["content"] for each in dropped.row["messages"]] == ["Where is W1?", "Which W1?", "The one."]
+    assert dropped.row["messages"][1]["reasoning_content"] == "W1, then."
