@@ -29,6 +29,9 @@ _OURS = {"--teacher": "--judge"} | {
 }
 """Flags of synth.augment, which the shared client names in its messages, and ours."""
 
+MAX_TRIES = 3
+"""Of one ask in a row; a whole step waits for it."""
+
 
 @dataclass(frozen=True)
 class JudgeSettings:
@@ -114,7 +117,10 @@ class JudgeSettings:
                 extra_body=self.judge_extra_body,
             ),
             pace=PaceSettings(
-                concurrency=self.judge_concurrency, timeout_s=self.judge_timeout_s, give_up_s=self.judge_give_up_s
+                concurrency=self.judge_concurrency,
+                timeout_s=self.judge_timeout_s,
+                max_tries=MAX_TRIES,
+                give_up_s=self.judge_give_up_s,
             ),
             journal=self.judge_journal or beside,
             budget_usd=self.judge_budget_usd,

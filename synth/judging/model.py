@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from synth.teachers.sdk import SdkApi
 
 PROBE = Prompt("You are asked whether you can be reached.", ("Answer with the word yes.",))
+ROUNDS = 2
+"""So many rounds of tries fail, each with a probe behind it that is answered, before an ask is given up."""
 
 
 class ModelJudge:
@@ -109,29 +111,38 @@ class ModelJudge:
         await run_workers(asker, [worker] * min(len(cases), pace.concurrency))
 
     async def _ask_once(self, case: OpenCase, asker: Asker) -> None:
-        """Send what the case asks next, until there is an answer or its tries are used up.
+        """Send what the case asks next until there is an answer, or none can be had although the server answers.
 
-        If the tries are used up while others got answers, the ask is given up. If nobody got any, the server may be
-        down, which says nothing about the ask: it is sent again, until the pacer gives up. The probe between tells the
-        one from the other where no other ask is left.
+        When its tries are used up, a probe tells whether the server is down, which says nothing about the ask. If it
+        is, the ask goes on until the pacer gives up; if not, a second round of tries is the last.
         """
         assert case.ask is not None
-        sent, answered = case.ask, False
+        sent, came = case.ask, list[dict[str, Any]]()
 
         def decide(reply: dict[str, Any]) -> list[dict[str, Any]]:
-            nonlocal answered
-            answered = True
-            if reply["kind"] == "again":
-                return case.give_up(reply) if self._watched.fails_alone(sent) else []
-            case.take(reply)
+            came.append(reply)
+            if reply["kind"] != "again":
+                case.take(reply)
             return []
 
-        await asker.ask(sent, 1, decide)
-        if not answered:  # the same was under way for another case
-            case.look()
-        elif case.ask is sent:
-            await asyncio.sleep(self._pacer.backoff(self._options.pace.max_tries))
-            await asker.ask(self._probe, 1, lambda reply: [])
+        vain = 0
+        while vain < ROUNDS:
+            came.clear()
+            await asker.ask(sent, 1, decide)
+            if not came:  # the same was under way for another case
+                case.look()
+            if not came or came[0]["kind"] != "again":
+                return
+            vain = vain + 1 if await self._is_up(asker) else 0
+        await asker.note(case.give_up(came[0]))
+
+    async def _is_up(self, asker: Asker) -> bool:
+        before = self._watched.answers
+        await asker.ask(self._probe, 1, lambda reply: [])
+        if self._watched.answers > before:
+            return True
+        await asyncio.sleep(self._pacer.backoff(self._options.pace.max_tries))
+        return False
 
     def _about(self, price: Price) -> str:
         cap = "" if self._ledger.cap is None else f" of ${dollars(self._ledger.cap):,.2f}"

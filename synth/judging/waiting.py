@@ -1,4 +1,4 @@
-"""Whether a judge model answers at all: what the person is told while it does not, and whose fault a failure is."""
+"""Whether a judge model answers at all, and what the person is told while it does not."""
 
 from __future__ import annotations
 
@@ -81,31 +81,26 @@ class Waiting:
 
 
 class WatchedApi:
-    """An API that remembers whether others got answers since an ask first failed.
+    """An API whose answers are counted.
 
     Args:
         api: who is asked.
         waiting: is told of answers.
+
+    Attributes:
+        answers: so far.
     """
 
     def __init__(self, api: Sender, waiting: Waiting) -> None:
         self.name = api.name
+        self.answers = 0
         self._api = api
         self._waiting = waiting
-        self._answers = 0
-        self._first_failed: dict[str, int] = {}
 
     async def call(self, ask: Ask) -> Reply:
         """Send one ask, once."""
         reply = await self._api.call(ask)
-        if reply.kind == "again":
-            self._first_failed.setdefault(ask.key, self._answers)
-        elif reply.kind != "run":
-            self._answers += 1
-            self._first_failed.pop(ask.key, None)
+        if reply.kind in ("ok", "poor", "item"):
+            self.answers += 1
             self._waiting.answered()
         return reply
-
-    def fails_alone(self, ask: Ask) -> bool:
-        """Whether the server has answered others since it first failed this ask: then it is not down."""
-        return self._answers > self._first_failed.get(ask.key, self._answers)
