@@ -43,6 +43,7 @@ COMMANDS = {
     "train.sample": "train.sample",
     "train.evaluate": "train.evaluate",
     "train.compare": "train.compare",
+    "train.estimate": "train.estimate",
     "train.mini": "train.mini.__main__",
     "train.mini.start": "train.mini.start",
 }

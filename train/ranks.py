@@ -35,12 +35,14 @@ def first(action: Callable[[], T]) -> T | None:
     if rank():
         code = _heard(None)
         if code is not None:
+            _part()
             raise SystemExit(code)
         return None
     try:
         given = action()
     except BaseException as error:
         _heard(error.exit_code if isinstance(error, CacheRLError) else 1)
+        _part()
         raise
     _heard(None)
     return given
@@ -62,6 +64,13 @@ def _heard(code: int | None) -> int | None:
     told = [code]
     broadcast_object_list(told, from_process=0)
     return told[0]
+
+
+def _part() -> None:
+    """Leave the others in order: a process that just ends is aborted by the threads that still listen."""
+    import torch.distributed
+
+    torch.distributed.destroy_process_group()
 
 
 class InStep:
