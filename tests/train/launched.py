@@ -1,10 +1,11 @@
 """Runs a training command in one of several processes on the CPU: `launched.py train.sft ARGUMENTS`.
 
-accelerate shards a model on GPUs only, so it is told that the processes are of that kind; what it does then is its own.
+accelerate's FSDP is for GPUs only, so it is told that the processes are of that kind; what it does then is its own.
 Prints what the trainer's model was wrapped in.
 """
 
 import importlib
+import os
 import sys
 
 import accelerate.state
@@ -24,7 +25,8 @@ def init(self, *given, **named):
 def main(command, arguments):
     from train import trainers
 
-    accelerate.state.PartialState.__init__ = init
+    if os.environ.get("ACCELERATE_USE_FSDP"):
+        accelerate.state.PartialState.__init__ = init
     save = trainers._save
 
     def shown(trainer, *given):

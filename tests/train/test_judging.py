@@ -19,6 +19,12 @@ from tests.train.rows import asked_orders, build_tokenizer
 from train.grpo import main
 from train.judge_settings import JudgeSettings
 from train.judging import StepJudge, judge_metrics
+from train.prompts import StoredPrompt
+from train.rollout import Rollout
+from train.scoring import case_of, score
+from train.scoring import metrics as step_metrics
+from train.settings import RewardSettings
+from train.tokens import parts
 
 FAST = "--generations 2 --prompts 2 --batch-size 4 --max-steps 2 --beta 0.1 --save-every 1"
 SHORT = "--max-completion 64 --min-first 0 --answer-room 2"
@@ -195,6 +201,19 @@ def test_a_step_without_any_score_stops_the_run():
     judge = Fixed(Verdict(None, "bad_request"), Verdict(None, "bad_request"))
     with pytest.raises(RunStopped, match=r"none of the 2 answers .*bad_request 2"):
         StepJudge(judge, JudgeOptions()).judge([None, None], print)
+
+
+def test_without_a_score_nothing_is_paid_and_without_a_verdict_the_offline_judge_decides():
+    (part,) = parts(row := asked_orders(1)[0])
+    stored, rollout = StoredPrompt(row, part, row["messages"][1:]), Rollout([], answer="It is open.", status="answered")
+    assert score(rollout, stored, RewardSettings()).answer == 1.0
+    unpaid = score(rollout, stored, RewardSettings(), Verdict(None, "no_number"))
+    assert (unpaid.total, unpaid.answer) == (None, None)
+    found = step_metrics([rollout] * 2, [unpaid, score(rollout, stored, RewardSettings(), Verdict(0.4, "ok"))])
+    assert found["reward/answer"] == 0.4 and found["tier/no_call"] == 1.0
+    case = case_of(rollout, stored)
+    assert case.answer == case.reference == "It is open."
+    assert [message["content"] for message in case.dialogue] == ["Where is W0?"]
 
 
 def test_the_distribution_of_scores_is_of_those_there_are():
