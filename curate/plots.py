@@ -61,6 +61,62 @@ def stacked(
     return _finish(figure, axes, labels, xlabel, top=1 - 0.35 / figure.get_figheight())
 
 
+def intervals(labels: Sequence[str], series: Mapping[str, Sequence[tuple[float, float, float]]], *, xlabel: str) -> str:
+    """Points with error bars, the series below each other at each label; SVG text.
+
+    Args:
+        labels: one a row.
+        series: name -> (value, low, high) of each row.
+        xlabel: the axis, with its unit.
+    """
+    count = max(1, len(series))
+    figure, axes = _figure(rows=len(labels) * count, extra=0.45 if count > 1 else 0.0)
+    for index, (name, found) in enumerate(series.items()):
+        shift = ((count - 1) / 2 - index) * 0.7 / count
+        places = [place + shift for place in _positions(labels)]
+        values = [value for value, _, _ in found]
+        reach = [
+            [max(0.0, value - low) for value, low, _ in found],
+            [max(0.0, high - value) for value, _, high in found],
+        ]
+        color = SERIES[index % len(SERIES)]
+        axes.errorbar(values, places, xerr=reach, fmt="o", color=color, markersize=4, capsize=3, label=name)
+    axes.set_ylim(-0.6, len(labels) - 0.4)
+    axes.margins(x=0.08)
+    if count == 1:
+        return _finish(figure, axes, labels, xlabel)
+    figure.legend(loc="upper center", ncols=min(6, count), frameon=False, fontsize=8)
+    return _finish(figure, axes, labels, xlabel, top=1 - 0.35 / figure.get_figheight())
+
+
+def curves(series: Mapping[str, Sequence[float | None]], *, xlabel: str, ylabel: str) -> str:
+    """How figures went over steps, each with its mean of some steps around it over the single ones; SVG text.
+
+    Args:
+        series: name -> one value a step, None where there is none.
+        xlabel: the steps.
+        ylabel: the figures, with their unit.
+    """
+    figure, axes = _figure(rows=9, extra=0.45)
+    for index, (name, values) in enumerate(series.items()):
+        color = SERIES[index % len(SERIES)]
+        found = [(step, value) for step, value in enumerate(values, 1) if value is not None]
+        axes.plot([step for step, _ in found], [value for _, value in found], color=color, linewidth=0.8, alpha=0.35)
+        axes.plot([step for step, _ in found], _smooth([value for _, value in found]), color=color, label=name)
+    axes.set_ylabel(ylabel, color=QUIET, fontsize=8)
+    axes.grid(axis="y", color=GRID, linewidth=0.8)
+    axes.xaxis.set_major_locator(_whole_ticks())
+    figure.legend(loc="upper center", ncols=min(6, max(1, len(series))), frameon=False, fontsize=8)
+    return _finish(figure, axes, None, xlabel, top=1 - 0.35 / figure.get_figheight())
+
+
+def _smooth(values: Sequence[float]) -> list[float]:
+    """The mean of each value and those beside it, a twentieth of all to each side."""
+    reach = max(1, len(values) // 20)
+    parts = [values[max(0, at - reach) : at + reach + 1] for at in range(len(values))]
+    return [sum(part) / len(part) for part in parts]
+
+
 def histogram(values: Sequence[float], *, xlabel: str, bins: int = 30) -> str:
     """How often which value occurs; SVG text.
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing, contextmanager
+from itertools import repeat
 from typing import TypeVar
 
 from tqdm import tqdm
@@ -13,7 +15,7 @@ LOG_SECONDS = 10.0
 """Between two lines where stderr is no terminal (a batch job's log)."""
 
 
-def track(items: Iterable[T], label: str, *, total: int | None = None, unit: str = "row") -> Iterator[T]:
+def track(items: Iterable[T], label: str, *, total: int | None = None, unit: str = "row") -> Generator[T, None, None]:
     """Yield the items, showing how far we are; nothing is shown for work of a moment."""
     interactive = sys.stderr.isatty()
     yield from tqdm(
@@ -27,3 +29,15 @@ def track(items: Iterable[T], label: str, *, total: int | None = None, unit: str
         leave=False,
         dynamic_ncols=interactive,
     )
+
+
+@contextmanager
+def counting(label: str, *, unit: str) -> Iterator[Callable[[int], None]]:
+    """Count what is done in no loop of ours, e.g. by a callback: gives what is to be told how many more are done."""
+    with closing(track(repeat(None), label, unit=unit)) as bar:
+
+        def count(more: int) -> None:
+            for _ in range(more):
+                next(bar)
+
+        yield count

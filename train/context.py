@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from curate.errors import UsageError
-from train.settings import GrpoSettings
+from train.settings import GrpoSettings, PromptSettings, RolloutSettings
 
 DEFAULT_MAX_PROMPT = 16_384
 """Tokens of a prompt where --max-prompt leaves it open; the paper's."""
@@ -56,14 +56,28 @@ def fitted(settings: GrpoSettings) -> GrpoSettings:
     Raises:
         UsageError: if prompt and completion do not fit the model's context.
     """
-    context, completion, prompt = context_of(settings.model), settings.rollout.max_completion, settings.prompt
+    return replace(settings, prompt=fitted_prompt(settings.model, settings.prompt, settings.rollout))
+
+
+def fitted_prompt(model: str | None, prompt: PromptSettings, rollout: RolloutSettings) -> PromptSettings:
+    """Prompts with --max-prompt named.
+
+    Args:
+        model: a folder or an id on the Hub; None where its context cannot be known.
+        prompt: which user turns become prompts.
+        rollout: the limits of what follows them.
+
+    Raises:
+        UsageError: if prompt and completion do not fit the model's context.
+    """
+    context, completion = None if model is None else context_of(model), rollout.max_completion
     if context is not None and prompt.max_prompt + completion >= context + (prompt.max_prompt > 0):
         asked = f"--max-prompt {prompt.max_prompt} and " if prompt.max_prompt else ""
         raise UsageError(
-            f"{asked}--max-completion {completion} do not fit the {context:,} positions of {settings.model}"
+            f"{asked}--max-completion {completion} do not fit the {context:,} positions of {model}"
             + ("" if prompt.max_prompt else ", or leave no room for a prompt")
         )
     if prompt.max_prompt:
-        return settings
+        return prompt
     left = DEFAULT_MAX_PROMPT if context is None else min(DEFAULT_MAX_PROMPT, context - completion)
-    return replace(settings, prompt=replace(prompt, max_prompt=left))
+    return replace(prompt, max_prompt=left)

@@ -1,15 +1,30 @@
-"""Figures of an evaluation: success with its interval, pass^k, and the share of the expected calls that were made."""
+"""Figures of an evaluation: success, pass^k, expected calls that were made; each with an interval over tasks."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from math import comb
-from typing import Any
+from statistics import fmean
+from typing import Any, NamedTuple, TypeAlias
 
 from curate.canonical import canonical_json, parse_arguments
 from curate.trajectory import Message
 
 RESAMPLES = 2_000
+_AT_ONCE = 2_000_000
+"""Draws of tasks that are held at once."""
+
+Row: TypeAlias = Mapping[str, Any]
+Value: TypeAlias = Callable[[Sequence[Row]], float]
+"""The value of a figure for one task, from the rows of its attempts."""
+
+
+class Interval(NamedTuple):
+    """A mean over tasks with its 95 % interval."""
+
+    mean: float
+    low: float
+    high: float
 
 
 def process_accuracy(messages: Sequence[Message], expected: Sequence[tuple[str, Mapping[str, Any]]]) -> float:
@@ -35,14 +50,90 @@ def pass_hat_k(successes: Sequence[Sequence[bool]], k: int) -> float:
     return sum(shares) / len(shares) if shares else 0.0
 
 
-def interval(by_task: Sequence[float], seed: int = 0) -> tuple[float, float, float]:
-    """(mean, low, high): the 95 % percentile interval of a bootstrap over tasks (Efron 1979)."""
+def interval(by_task: Sequence[float], seed: int = 0) -> Interval:
+    """The mean and the 95 % percentile interval of a bootstrap over tasks (Efron 1979)."""
+    return pooled([by_task], seed)
+
+
+def pooled(runs: Sequence[Sequence[float]], seed: int = 0) -> Interval:
+    """As `interval`, of several runs: the mean of their means, the tasks of each run drawn anew within it."""
     import numpy as np
 
-    values = np.asarray(by_task, dtype=np.float64)
-    if not len(values):
-        return 0.0, 0.0, 0.0
+    held = [np.asarray(run, dtype=np.float64) for run in runs if len(run)]
+    if not held:
+        return Interval(0.0, 0.0, 0.0)
     rng = np.random.default_rng(seed)
-    means = values[rng.integers(0, len(values), (RESAMPLES, len(values)))].mean(axis=1)
-    low, high = np.percentile(means, [2.5, 97.5])
-    return float(values.mean()), float(low), float(high)
+    drawn = np.zeros(RESAMPLES)
+    for values in held:
+        rows = max(1, _AT_ONCE // len(values))
+        for start in range(0, RESAMPLES, rows):
+            count = min(rows, RESAMPLES - start)
+            drawn[start : start + count] += values[rng.integers(0, len(values), (count, len(values)))].mean(axis=1)
+    low, high = np.percentile(drawn / len(held), [2.5, 97.5])
+    return Interval(float(np.mean([values.mean() for values in held])), float(low), float(high))
+
+
+def task_values(rows: Sequence[Row], value: Value) -> dict[str, float]:
+    """Task -> value of a figure, in the order in which the tasks come."""
+    tasks: dict[str, list[Row]] = {}
+    for row in rows:
+        tasks.setdefault(row["task_id"], []).append(row)
+    return {task_id: value(some) for task_id, some in tasks.items()}
+
+
+def by_task(rows: Sequence[Row], name: str) -> list[float]:
+    """Mean of a column for each task, in their order."""
+    return list(task_values(rows, mean_of(name)).values())
+
+
+def mean_of(name: str) -> Value:
+    """The mean of a column."""
+    return lambda rows: fmean(float(row[name]) for row in rows)
+
+
+def every_of(name: str, k: int) -> Value:
+    """How likely k attempts at a turn of the task all have a column true."""
+
+    def value(rows: Sequence[Row]) -> float:
+        turns: dict[str, list[bool]] = {}
+        for row in rows:
+            turns.setdefault(row["turn"], []).append(bool(row[name]))
+        return pass_hat_k(list(turns.values()), k)
+
+    return value
+
+
+LIVE = {"success": "end-to-end success", "state_ok": "state ok", "facts_ok": "facts ok"}
+RECORDED = {"all_calls_met": "all expected calls met"}
+
+
+def figures_of(rows: Sequence[Row], k: int) -> dict[str, Value]:
+    """Label -> figure, of those that the rows have: a recording has no end state, a served model no known tokens.
+
+    Args:
+        rows: of episodes.
+        k: the most attempts of pass^k.
+    """
+    live = all(row["success"] is not None for row in rows)
+    columns = (LIVE if live else RECORDED) | {"process_accuracy": "process accuracy"}
+    figures = {label: mean_of(name) for name, label in columns.items()}
+    for number in range(1, k + 1):
+        figures[f"pass^{number}"] = every_of(next(iter(columns)), number)
+    counted = {"calls": "calls", "malformed_calls": "malformed calls", "turns": "turns of the model"}
+    known = all(row["thinking_tokens"] is not None for row in rows)
+    counted |= {"thinking_tokens": "thinking tokens"} if known else {"thinking_words": "thinking words"}
+    return figures | {label: mean_of(name) for name, label in counted.items()}
+
+
+def done_label(labels: Collection[str]) -> str:
+    """Which of the figures says whether a task was done."""
+    return LIVE["success"] if LIVE["success"] in labels else RECORDED["all_calls_met"]
+
+
+def attempts(rows: Sequence[Row]) -> int:
+    """The attempts that every turn of every task has."""
+    counted: dict[tuple[str, str, str], int] = {}
+    for row in rows:
+        place = (row["thinking"], row["task_id"], row["turn"])
+        counted[place] = counted.get(place, 0) + 1
+    return min(counted.values(), default=0)

@@ -1,42 +1,95 @@
-"""A TRL trainer as what lets a model speak in rollouts: transformers, or vLLM in its server or beside the trainer."""
+"""A TRL trainer as what lets a model speak in rollouts.
+
+One process samples from its model itself (`train.decoding`); with vLLM, or several ranks, TRL generates.
+"""
 
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
+from types import TracebackType
 from typing import Any
 
+import torch
+from trl.models.utils import unwrap_model_for_generation
+
+from train.decoding import Sampler, Sampling
 from train.rollout import Generated
 
 
 class TrainerGenerate:
-    """`Generate` on a GRPOTrainer.
+    """`Generate` on a GRPOTrainer, for the rollouts of one step; used as a context.
 
-    Before `min_new` tokens no turn ends and no call begins: only the end would be banned else, and a model that has
-    called early would talk on behind its call.
+    Before `min_new` tokens no turn ends and no call begins: if only the end were banned, a model that has called early
+    would talk on behind its call.
 
     Args:
-        trainer: a `trl.GRPOTrainer`.
+        trainer: a `trl.GRPOTrainer`, or `train.ranks.InStep` around it.
         call_mark: id of the token that begins a call.
+        alone: the run is this process alone.
 
     Attributes:
         seconds: spent in generating so far.
     """
 
-    def __init__(self, trainer: Any, call_mark: int | None) -> None:
+    def __init__(self, trainer: Any, call_mark: int | None, *, alone: bool = True) -> None:
         self._trainer = trainer
+        self._own = alone and not trainer.use_vllm
         self._call_mark = call_mark
+        self._open = ExitStack()
+        self._model: Any = None
         self.seconds = 0.0
+
+    def __enter__(self) -> TrainerGenerate:
+        """Unwrap the model, once for all turns."""
+        trainer = self._trainer
+        if self._own:
+            self._model = self._open.enter_context(
+                unwrap_model_for_generation(
+                    trainer.model_wrapped,
+                    trainer.accelerator,
+                    gather_deepspeed3_params=trainer.args.ds3_gather_for_generation,
+                    gradient_checkpointing_kwargs=trainer.args.gradient_checkpointing_kwargs,
+                )
+            )
+            self._model.eval()
+            held_back = () if self._call_mark is None else (self._call_mark,)
+            tokenizer = trainer.processing_class
+            self._sampler = Sampler(
+                Sampling(tokenizer.eos_token_id, tokenizer.pad_token_id, trainer.args.temperature, held_back)
+            )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Give the model back to training."""
+        if self._model is not None:
+            self._model.train()
+        self._open.close()
 
     def __call__(self, prompts: list[list[int]], min_new: int, max_new: list[int]) -> list[Generated]:
         """One turn for each prompt."""
+        begin = time.perf_counter()
+        turns = self._sampled if self._own else self._by_trl
+        found = turns(prompts, min_new, max_new)
+        self.seconds += time.perf_counter() - begin
+        return found
+
+    def _sampled(self, prompts: list[list[int]], min_new: int, max_new: list[int]) -> list[Generated]:
+        bf16 = bool(self._trainer.args.bf16)
+        with torch.autocast(self._model.device.type, torch.bfloat16, enabled=bf16):
+            return [Generated(ids) for ids in self._sampler.turns(self._model, prompts, min_new, max_new)]
+
+    def _by_trl(self, prompts: list[list[int]], min_new: int, max_new: list[int]) -> list[Generated]:
         if not min_new:
-            return self._turns(prompts, 0, max_new)
-        begun = self._turns(prompts, min_new, [min(min_new, most) for most in max_new])
+            return self._asked(prompts, 0, max_new)
+        begun = self._asked(prompts, min_new, [min(min_new, most) for most in max_new])
         longer = [prompt + turn.ids for prompt, turn in zip(prompts, begun, strict=True)]
-        ended = self._turns(longer, 0, [most - len(turn.ids) for most, turn in zip(max_new, begun, strict=True)])
+        ended = self._asked(longer, 0, [most - len(turn.ids) for most, turn in zip(max_new, begun, strict=True)])
         return [_joined(one, two) for one, two in zip(begun, ended, strict=True)]
 
-    def _turns(self, prompts: list[list[int]], least: int, most: list[int]) -> list[Generated]:
+    def _asked(self, prompts: list[list[int]], least: int, most: list[int]) -> list[Generated]:
         """The one place that knows how this version of TRL generates."""
         trainer, longest = self._trainer, max(1, *most)
         banned = [self._call_mark] if least and self._call_mark is not None else None
@@ -48,9 +101,7 @@ class TrainerGenerate:
             trainer.generation_config.min_new_tokens = least or None
             trainer.generation_config.max_new_tokens = longest
             trainer.generation_config.suppress_tokens = banned
-        begin = time.perf_counter()
         ids, logprobs = trainer._generate_single_turn(prompts, None, {}, 1)
-        self.seconds += time.perf_counter() - begin
         found = []
         for at, limit in enumerate(most):
             known = None if logprobs is None else list(logprobs[at][:limit])

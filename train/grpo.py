@@ -47,6 +47,7 @@ def train(settings: GrpoSettings) -> tuple[int, float, float]:
     """Train and publish the model; returns (steps, mean reward of the first tenth, of the last tenth)."""
     from cachebuild import ToolCache
     from curate.folder import DatasetFolder
+    from train.judging import open_step_judge
     from train.model_folder import ModelFolder
     from train.models import load_format
     from train.prompts import PromptStore, store_prompts
@@ -56,7 +57,7 @@ def train(settings: GrpoSettings) -> tuple[int, float, float]:
     form = load_format(settings.model, settings.template)
     renderer = Renderer(form, TokenSettings(drop_think_calls=settings.prompt.drop_think_calls))
     place = ModelFolder(settings.out, _identity(settings, folder), overwrite=settings.run.overwrite)
-    with place.open():
+    with place.open(), open_step_judge(settings.judging.options(settings.out)) as judge:
         prompts = place.checkpoints / "prompts.arrow"
         chosen = chosen_splits(settings.prompt.splits)
         first(lambda: store_prompts(folder, chosen, settings.prompt, renderer, prompts))
@@ -70,7 +71,7 @@ def train(settings: GrpoSettings) -> tuple[int, float, float]:
         from train.grpo_trainer import Rollouts, grpo_trainer
         from train.trainers import run_trainer
 
-        rollouts = Rollouts(store, renderer, cache, settings, place.checkpoints / "rollouts")
+        rollouts = Rollouts(store, renderer, cache, judge, settings, place.checkpoints / "rollouts")
         trainer = grpo_trainer(settings, form, rollouts, place.checkpoints)
         history = run_trainer(trainer, form, place)
         first(lambda: rollouts.gather(place.partial / "rollouts", folder))
@@ -92,6 +93,7 @@ def _identity(settings: GrpoSettings, folder: DatasetFolder) -> dict[str, Any]:
         del told[name]
     told["model"] = trained_identity(settings.model) or settings.model
     told["cache"] = sha256_file(settings.cache / MANIFEST)
+    told["judging"] = settings.judging.identity()
     return {"command": "train.grpo", "settings": told, "inputs": [folder_input(folder)]}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections import Counter
@@ -20,17 +21,28 @@ from curate.folder import DatasetFolder, FolderWriter, Manifest, folder_input, r
 from curate.schema import TRAJECTORY
 from curate.table_writer import TableWriter
 from curate.trajectory import Trajectory
+from synth.judging import Verdict
 from train.chat_format import ChatFormat
 from train.generation import TrainerGenerate
+from train.judging import StepJudge
 from train.prompts import PromptStore, StoredPrompt
 from train.ranks import InStep, rank, world
 from train.rollout import CacheAgentLoop, Rollout, RolloutTask
-from train.scoring import metrics, score, trajectory
+from train.scoring import case_of, metrics, score, trajectory
 from train.settings import GrpoSettings
+from train.timing import TimedSessions
 from train.tokens import Renderer
 from train.trainers import dtype_of, lora_of, optimiser_arguments, run_arguments, trackers
 
 os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")  # rollout_func is what we build on; a test holds what it does
+
+
+def _is_short(record: logging.LogRecord) -> bool:
+    """Whether a log line of TRL is not the one that prints a whole rollout for a missing reward, which we count."""
+    return "All reward functions returned None" not in str(record.msg)
+
+
+logging.getLogger("trl.trainer.grpo_trainer").addFilter(_is_short)
 
 
 class Rollouts:
@@ -40,34 +52,46 @@ class Rollouts:
         store: the prompts.
         renderer: makes token ids.
         cache: answers calls.
+        judge: scores answers.
         settings: of the run.
         kept: folder for the rollouts of each step.
     """
 
     def __init__(
-        self, store: PromptStore, renderer: Renderer, cache: ToolCache, settings: GrpoSettings, kept: Path
+        self,
+        store: PromptStore,
+        renderer: Renderer,
+        cache: ToolCache,
+        judge: StepJudge,
+        settings: GrpoSettings,
+        kept: Path,
     ) -> None:
         self.store = store
+        self._judge = judge
         self._settings = settings
         self._renderer = renderer
-        self._loop = CacheAgentLoop(renderer, cache, settings.rollout)
+        self._cache = TimedSessions(cache)
+        self._loop = CacheAgentLoop(renderer, self._cache, settings.rollout)
         self._kept = kept
         marks = renderer.format.tokenizer.get_added_vocab()
         self._call_mark = marks.get("<tool_call>")
-        self._at_work = 0.0
+        self._spent: dict[str, float] = {}
 
     def __call__(self, prompts: list[str], trainer: Any) -> dict[str, list[Any]]:
         """What TRL's `rollout_func` gives: one rollout a prompt, in their order."""
-        stored = [self.store[int(prompt)] for prompt in prompts]
         speaker = InStep(trainer) if world() > 1 else trainer
-        generate = TrainerGenerate(speaker, self._call_mark)
         begin = time.perf_counter()
+        known = {prompt: self.store[int(prompt)] for prompt in dict.fromkeys(prompts)}
+        stored = [known[prompt] for prompt in prompts]
+        in_cache = self._cache.seconds
         seeds = self._seeds(prompts, trainer)
         tasks = [RolloutTask(each.row, each.part, seed) for each, seed in zip(stored, seeds, strict=True)]
-        rollouts = self._loop.run(tasks, generate)
+        with TrainerGenerate(speaker, self._call_mark, alone=speaker is trainer) as generate:
+            rollouts = self._loop.run(tasks, generate)
         if speaker is not trainer:
             speaker.rest()
-        self._at_work = time.perf_counter() - begin - generate.seconds
+        self._spent = {"cache": self._cache.seconds - in_cache, "generation": generate.seconds}
+        self._spent["bookkeeping"] = time.perf_counter() - begin - sum(self._spent.values())
         for each in rollouts:
             if not each.completion_ids:  # one that crashed before it spoke; TRL wants a token, which is not trained
                 each.completion_ids, each.mask = [self._renderer.format.tokenizer.eos_token_id], [0]
@@ -84,20 +108,36 @@ class Rollouts:
     def reward(
         self, prompts: list[str], rollout: list[Rollout], stored: list[StoredPrompt], **given: Any
     ) -> list[float | None]:
-        """What TRL calls for the rewards; logs and keeps the rollouts too."""
+        """What TRL calls for the rewards; logs and keeps the rollouts too.
+
+        A rollout whose answer has no score gets None: TRL leaves it out of its group's mean and spread, and gives it
+        the advantage 0.
+        """
         begin = time.perf_counter()
-        rewards = [score(one, two, self._settings.reward) for one, two in zip(rollout, stored, strict=True)]
+        cases = [case_of(one, two) for one, two in zip(rollout, stored, strict=True)]
+        verdicts = self._judge.judge(cases, given["log_metric"])
+        rewards = [
+            score(one, two, self._settings.reward, verdict)
+            for one, two, verdict in zip(rollout, stored, verdicts, strict=True)
+        ]
+        self._spent["reward"] = time.perf_counter() - begin
         for name, value in metrics(rollout, rewards).items():
             given["log_metric"](name, value)
         step = given["trainer_state"].global_step
         numbers = _numbers(prompts)
         rows = [
-            trajectory(one, two, paid, f"{step}|{number}", number)
-            for one, two, paid, number in zip(rollout, stored, rewards, numbers, strict=True)
+            trajectory(one, two, paid, f"{step}|{number}", number, self._judged(verdict))
+            for one, two, paid, number, verdict in zip(rollout, stored, rewards, numbers, verdicts, strict=True)
         ]
         self._keep(step, rows)
-        given["log_metric"]("time/cache_and_reward_s", self._at_work + time.perf_counter() - begin)
+        self._spent["keeping"] = time.perf_counter() - begin - self._spent["reward"]
+        for name, seconds in self._spent.items():
+            given["log_metric"](f"time/{name}_s", seconds)
         return [each.total for each in rewards]
+
+    def _judged(self, verdict: Verdict) -> dict[str, str]:
+        """What a saved rollout tells of its judge."""
+        return {**self._judge.told, "code": verdict.code, "said": verdict.said}
 
     def _seeds(self, prompts: Sequence[str], trainer: Any) -> list[int]:
         """One seed a prompt and step; its own for each rollout where outcomes are to vary."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
-
+from train.decoding import Sampler, Sampling
 from train.rollout import Generated
 
 
@@ -16,47 +15,21 @@ class LocalGenerate:
         model: a causal language model.
         tokenizer: its tokenizer.
         temperature: of sampling; 0 takes the likeliest token.
-        batch: rollouts at once.
+        batch: rollouts at once; of more than these, none is remembered from turn to turn.
     """
 
-    def __init__(self, model: Any, tokenizer: Any, temperature: float = 1.0, batch: int = 64) -> None:
+    def __init__(self, model: Any, tokenizer: Any, temperature: float = 1.0, batch: int = 128) -> None:
         self._model = model.eval()
-        self._pad = tokenizer.pad_token_id
-        self._end = tokenizer.eos_token_id
         self._batch = batch
-        self._sampling = {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
-        if not temperature:
-            self._sampling = {"do_sample": False}
+        marks = tokenizer.get_added_vocab()
+        held_back = (marks["<tool_call>"],) if "<tool_call>" in marks else ()
+        self._sampler = Sampler(Sampling(tokenizer.eos_token_id, tokenizer.pad_token_id, temperature, held_back))
 
     def __call__(self, prompts: list[list[int]], min_new: int, max_new: list[int]) -> list[Generated]:
-        """One turn for each prompt, the longest prompts together."""
-        order = sorted(range(len(prompts)), key=lambda at: -len(prompts[at]))
-        found: list[Generated] = [Generated([])] * len(prompts)
-        for start in range(0, len(order), self._batch):
-            some = order[start : start + self._batch]
-            turns = self._turns([prompts[at] for at in some], min_new, max(max_new[at] for at in some))
-            for at, ids in zip(some, turns, strict=True):
-                found[at] = Generated(ids[: max_new[at]])
+        """One turn for each prompt."""
+        found = []
+        for start in range(0, len(prompts), self._batch):
+            end = start + self._batch
+            turns = self._sampler.turns(self._model, prompts[start:end], min_new, max_new[start:end])
+            found += [Generated(ids) for ids in turns]
         return found
-
-    def _turns(self, prompts: list[list[int]], least: int, most: int) -> list[list[int]]:
-        longest = max(map(len, prompts))
-        ids = torch.tensor([[self._pad] * (longest - len(prompt)) + prompt for prompt in prompts])
-        mask = torch.tensor([[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in prompts])
-        given: dict[str, Any] = dict(self._sampling)
-        if least:
-            given |= {"min_new_tokens": least}
-        with torch.no_grad():
-            made = self._model.generate(
-                input_ids=ids.to(self._model.device),
-                attention_mask=mask.to(self._model.device),
-                max_new_tokens=most,
-                pad_token_id=self._pad,
-                eos_token_id=self._end,
-                **given,
-            )
-        return [self._ended(row) for row in made[:, longest:].tolist()]
-
-    def _ended(self, ids: list[int]) -> list[int]:
-        """Up to and with the token that ends the turn."""
-        return ids[: ids.index(self._end) + 1] if self._end in ids else ids

@@ -23,6 +23,6 @@ GRPO_METRICS = (
     *("rollout/calls", "rollout/turns", "rollout/first_turn_tokens", "rollout/malformed_calls"),
     *("rollout/min_first_bound", "rollout/cut_results", "rollout/min_p"),
     *("completions/mean_length", "completions/min_length", "completions/max_length", "completions/clipped_ratio"),
-    *("time/cache_and_reward_s", "step_time"),
+    *("time/generation_s", "time/cache_s", "time/reward_s", "time/bookkeeping_s", "time/keeping_s", "step_time"),
 )
 """reward_by_tier is null where no rollout met the tier; frac_reward_zero_std: the share of groups without variance."""

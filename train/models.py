@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 from typing import Any
 
 from curate.errors import UsageError
@@ -36,3 +37,34 @@ def load_tokenizer(model: str) -> Any:
     except (OSError, ValueError) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UsageError(f"--model {model} has no tokenizer that can be read: {first}") from error
+
+
+def load_model(model: str) -> Any:
+    """A causal language model to speak with: on the GPU if there is one, there in bfloat16, else in float32.
+
+    Raises:
+        UsageError: if there is none.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    check_checkpoint(model)
+    on_gpu = torch.cuda.is_available()
+    dtype = torch.bfloat16 if on_gpu and torch.cuda.is_bf16_supported() else torch.float32
+    try:
+        loaded: Any = AutoModelForCausalLM.from_pretrained(model, dtype=dtype)
+    except (OSError, ValueError) as error:
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UsageError(f"--model {model} has no model that can be read: {first}") from error
+    return loaded.to("cuda") if on_gpu else loaded
+
+
+def check_checkpoint(model: str) -> None:
+    """Refuse a folder that holds no checkpoint; an id of the Hub is not looked up.
+
+    Raises:
+        UsageError: naming it.
+    """
+    path = Path(model)
+    if path.exists() and not (path / "config.json").is_file():
+        raise UsageError(f"--model {model} is no checkpoint: it has no config.json")

@@ -80,12 +80,19 @@ def _call(text: str, ended: bool) -> SaidCall:
         value = parse_json(raw)
     except ValueError:
         return SaidCall("", raw, "what stands between <tool_call> and </tool_call> is not JSON")
-    if not isinstance(value, dict) or not isinstance(value.get("name"), str) or not value["name"]:
+    name = value.get("name") if isinstance(value, dict) else None
+    if not isinstance(value, dict) or not isinstance(name, str) or not name.isprintable() or not name:
         return SaidCall("", raw, 'a call is a JSON object with "name" and "arguments"')
-    name, arguments = str(value["name"]), value.get("arguments", {})
+    return called(name, value.get("arguments", {}), raw)
+
+
+def called(name: str, arguments: object, raw: str) -> SaidCall:
+    """A call of a tool with decoded arguments; `raw` is kept where they are no JSON object."""
     if not isinstance(arguments, dict):
         return SaidCall(name, raw, '"arguments" must be a JSON object')
     try:
-        return SaidCall(name, compact_json(arguments))
+        text = compact_json(arguments)
+        text.encode()  # an escape may stand for half a surrogate pair, which no file can hold
     except ValueError:
         return SaidCall(name, raw, '"arguments" must be a JSON object')
+    return SaidCall(name, text)

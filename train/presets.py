@@ -17,11 +17,12 @@ SFT_PRESETS: Mapping[str, Mapping[str, Any]] = {
         "optimiser": {"epochs": 2, "learning_rate": 1e-5, "activation_checkpointing": True},
     },
     "mini": {
-        "tokens": {"max_length": 480},
+        "tokens": {"max_length": 320},
         "optimiser": {
             "max_steps": 350,
             "batch_size": 64,
             "accumulate": 1,
+            "group_by_length": True,
             "learning_rate": 3e-3,
             "warmup_share": 0.05,
         },
@@ -39,9 +40,9 @@ GRPO_PRESETS: Mapping[str, Mapping[str, Any]] = {
         "optimiser": {"learning_rate": 1e-6, "activation_checkpointing": True},
     },
     "mini": {
-        "rollout": {"max_turns": 10, "max_completion": 320, "max_turn": 64, "min_first": 0, "answer_room": 8},
-        "reward": {"alpha": "constant", "constant": 1.0},
-        "group": {"prompts": 16, "generations": 8, "beta": 0.01},
+        "rollout": {"max_turns": 10, "max_completion": 240, "max_turn": 32, "min_first": 0, "answer_room": 8},
+        "reward": {"alpha": "tier"},
+        "group": {"prompts": 16, "generations": 8, "beta": 0.03},
         "optimiser": {
             "max_steps": 60,
             "batch_size": 128,

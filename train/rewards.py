@@ -28,24 +28,24 @@ class Reward:
     """What a rollout is paid, and what for.
 
     Attributes:
-        total: R, 0 to 1.
+        total: R, 0 to 1; None where the judge gave no score.
         alpha: weight of the answer.
-        answer: R_answer, 0 to 1.
+        answer: R_answer, 0 to 1; None where the judge gave no score.
         process: R_process with its parts.
         tier: the worst tier, None without calls.
         p: the lowest p; 0 for a rollout without a call where the reference calls.
     """
 
-    total: float
+    total: float | None
     alpha: float
-    answer: float
+    answer: float | None
     process: ProcessReward
     tier: Tier | None
     p: float
 
 
 def hybrid_reward(
-    answer: float,
+    answer: float | None,
     process: ProcessReward,
     tier: Tier | None,
     min_p: float,
@@ -56,7 +56,8 @@ def hybrid_reward(
     """Pay a rollout.
 
     Args:
-        answer: R_answer, 0 to 1.
+        answer: R_answer, 0 to 1; None if there is no score: nothing is paid then, not even for the process, as that
+            would compare a part of one rollout with the whole of another.
         process: R_process.
         tier: the worst tier of the rollout, None if it made no call.
         min_p: the lowest p of its results, 1 without.
@@ -70,5 +71,7 @@ def hybrid_reward(
         alpha = LOWEST + (HIGHEST - LOWEST) * p
     else:
         alpha = TIER_ALPHA["unavailable" if wants_calls else "exact"] if tier is None else TIER_ALPHA[tier]
+    if answer is None:
+        return Reward(None, alpha, None, process, tier, p)
     total = alpha * answer + (1 - alpha) * process.total
     return Reward(total * (0.5 + 0.5 * p) if settings.evidence_cost else total, alpha, answer, process, tier, p)

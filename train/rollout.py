@@ -6,23 +6,19 @@ here alone: who generates is behind `Generate`, so that they can be tested token
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
 from cachebuild.answer import TIERS, Answer, Tier
-from curate.readers.messages import message
-from curate.trajectory import Evidence, Message, ToolCall, Trajectory
-from train.parsing import Said, SaidCall, parse_turn
+from curate.trajectory import Evidence, Message, Trajectory
+from train.acting import acted, begun, crashed, cut, ended_by, spoken, tool_forms, tool_names
+from train.parsing import Said, parse_turn
 from train.settings import RolloutSettings
 from train.tokens import Part, Renderer
 
 Status: TypeAlias = Literal["answered", "truncated", "unclosed_thinking", "turn_limit", "out_of_room", "crashed"]
 """How a rollout ended; only an answered one has an answer."""
-
-MALFORMED = "malformed_call"
-UNKNOWN_TOOL = "unknown_tool"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +69,13 @@ class RolloutTask:
         row: the trajectory.
         part: the user turn, with the history before it.
         seed: picks among recorded outcomes; equal for a group that is to share them.
+        episode: answers the calls, e.g. a live world that stays the same over several user turns; None begins one.
     """
 
     row: Trajectory
     part: Part
     seed: int = 0
+    episode: Episode | None = None
 
 
 @dataclass(slots=True)
@@ -146,7 +144,8 @@ class CacheAgentLoop:
 
     def run(self, tasks: Sequence[RolloutTask], generate: Generate) -> list[Rollout]:
         """One rollout a task, in their order; all take their turns together. A crash ends its own rollout alone."""
-        running = [self._begun(task) for task in tasks]
+        openings: dict[int, list[int]] = {}
+        running = [self._begun(task, openings) for task in tasks]
         for number in range(self._settings.max_turns):
             live = [each for each in running if each.live]
             if not live:
@@ -158,22 +157,17 @@ class CacheAgentLoop:
                 self._guarded(each, turn, min_new, last=number + 1 == self._settings.max_turns)
         return [each.rollout for each in running]
 
-    def _begun(self, task: RolloutTask) -> _Running:
-        row, at = task.row, task.part.message_index
-        rollout = Rollout(self._renderer.prompt(task.part))
+    def _begun(self, task: RolloutTask, openings: dict[int, list[int]]) -> _Running:
+        """A rollout at its start; `openings` has the prompts of parts that others share, by the part's id."""
+        rollout, part = Rollout([]), id(task.part)
         try:
-            session = self._cache.session(
-                row["env_id"],
-                row["initial_state_id"],
-                row["task_id"],
-                history=row["messages"][: at + 1],
-                seed=task.seed,
-            )
-        except Exception as error:  # a bad rollout is data
-            rollout.status, rollout.error = "crashed", f"{type(error).__name__}: {error}"
+            if part not in openings:
+                openings[part] = self._renderer.prompt(task.part)
+            rollout.prompt_ids = list(openings[part])
+            return _Running(rollout, begun(self._cache, task), tool_names(task.part))
+        except Exception as error:
+            crashed(rollout, error)
             return _Running(rollout, None, frozenset(), live=False)
-        names = frozenset(str(tool.get("function", tool).get("name")) for tool in task.part.tools)
-        return _Running(rollout, session, names)
 
     def _most(self, rollout: Rollout) -> int:
         left = self._settings.max_completion - len(rollout.completion_ids)
@@ -182,9 +176,9 @@ class CacheAgentLoop:
     def _guarded(self, running: _Running, turn: Generated, min_new: int, *, last: bool) -> None:
         try:
             self._take(running, turn, min_new, last=last)
-        except Exception as error:  # a bad rollout is data
-            rollout, running.live = running.rollout, False
-            rollout.status, rollout.error = "crashed", f"{type(error).__name__}: {error}"
+        except Exception as error:
+            running.live = False
+            crashed(running.rollout, error)
 
     def _take(self, running: _Running, turn: Generated, min_new: int, *, last: bool) -> None:
         """Take in what the model said; put in the results of its calls, if it may go on."""
@@ -195,68 +189,38 @@ class CacheAgentLoop:
         text = self._renderer.format.tokenizer.decode(turn.ids[: -1 if ended else None], skip_special_tokens=False)
         said = parse_turn(text, opened=self._opened)
         rollout.min_bound |= min_new > 0 and (len(turn.ids) <= min_new + 1 or said.after_call)
-        rollout.messages.append(_spoken(said, len(rollout.messages)))
+        rollout.messages.append(spoken(said, len(rollout.messages)))
         running.live = False
-        if not ended:  # a call that was cut off is never run, even where it could be read
-            rollout.status = "truncated"
-        elif not said.closed:
-            rollout.status = "unclosed_thinking"
-        elif not said.calls:
-            rollout.status, rollout.answer = "answered", said.content
-        else:
+        status = ended_by(said, whole=ended)
+        if status is None:
             self._act(running, said, last=last)
+            return
+        rollout.status, rollout.answer = status, said.content if status == "answered" else ""
 
     def _act(self, running: _Running, said: Said, *, last: bool) -> None:
-        rollout = running.rollout
+        rollout, session = running.rollout, running.session
         if last:
             rollout.status = "turn_limit"
             return
-        known = len(rollout.evidence)
-        results = self._answered(running, said.calls)
-        forms = [
-            {"role": "tool", "name": each["name"], "tool_call_id": each["tool_call_id"], "content": each["content"]}
-            for each in results
-        ]
-        ids = self._renderer.between(forms)
+        assert session is not None, "a rollout without a session is not live"
+        turn, index = rollout.messages[-1], len(rollout.messages) - 1
+        found = acted(turn, said.calls, index, session, running.tools, lambda text: self._fitted(rollout, text))
+        rollout.malformed += found.malformed
+        ids = self._renderer.between(tool_forms(found.results))
         room = self._settings.max_completion - len(rollout.completion_ids)
         if len(ids) + max(1, self._settings.answer_room) > room:
-            rollout.status = "out_of_room"
-            del rollout.evidence[known:]  # the model never sees these results
+            rollout.status = "out_of_room"  # the model never sees these results
             return
-        rollout.messages += results
+        rollout.evidence += found.evidence
+        rollout.messages += found.results
         _append(rollout, ids, [0.0] * len(ids), said=False)
         running.live = True
 
-    def _answered(self, running: _Running, calls: Sequence[SaidCall]) -> list[Message]:
-        """The results of a turn's calls, with their evidence; a call that cannot be run is told so."""
-        rollout, session = running.rollout, running.session
-        assert session is not None, "a rollout without a session is not live"
-        refused = [_refused(call, running.tools) for call in calls]
-        run = [(call.name, call.arguments) for call, refusal in zip(calls, refused, strict=True) if refusal is None]
-        answers = iter(session.turn(run) if run else ())
-        index, said = len(rollout.messages) - 1, rollout.messages[-1]["tool_calls"]
-        results = []
-        for at, refusal in enumerate(refused):
-            answer = refusal or next(answers)
-            rollout.evidence.append(_evidence(index, at, answer))
-            result = message("tool", self._fitted(rollout, answer.result))
-            result["tool_call_id"], result["name"] = said[at]["id"], said[at]["name"]
-            results.append(result)
-        rollout.malformed += len(calls) - len(run)
-        return results
-
     def _fitted(self, rollout: Rollout, text: str) -> str:
         """The result, cut if it has more tokens than it may have."""
-        most, encode = self._settings.max_result, self._renderer.format.encode
-        if len(text) <= most or len(encode(text)) <= most:
-            return text
-        rollout.cut_results += 1
-        kept = len(text)
-        while True:
-            kept = min(kept - 1, int(kept * most / max(1, len(encode(text[:kept]))) * 0.98))
-            cut = f"{text[:kept]}\n[cut here: {len(text) - kept:,} more characters]"
-            if kept <= 0 or len(encode(cut)) <= most:
-                return cut
+        short = cut(text, self._settings.max_result, lambda part: len(self._renderer.format.encode(part)))
+        rollout.cut_results += short != text
+        return short
 
 
 @dataclass(slots=True)
@@ -276,43 +240,3 @@ def _append(rollout: Rollout, ids: list[int], logprobs: list[float] | None, *, s
     rollout.mask += [int(said)] * len(ids)
     if rollout.logprobs is not None:
         rollout.logprobs += logprobs or [0.0] * len(ids)
-
-
-def _spoken(said: Said, number: int) -> Message:
-    turn = message("assistant", said.content or None)
-    turn["reasoning_content"], turn["train"] = said.thinking or None, True
-    turn["tool_calls"] = [
-        ToolCall(
-            id=f"call_{number}_{at}",
-            name=call.name or MALFORMED,
-            arguments=call.arguments,
-            args_status="unparsed" if call.problem else "json",
-        )
-        for at, call in enumerate(said.calls)
-    ]
-    return turn
-
-
-def _refused(call: SaidCall, tools: frozenset[str]) -> Answer | None:
-    """The error that the model gets instead of a result; None for a call that can be run."""
-    if call.problem is not None:
-        kind, told = MALFORMED, call.problem
-    elif tools and call.name not in tools:
-        kind, told = UNKNOWN_TOOL, f"there is no tool {call.name!r}"
-    else:
-        return None
-    text = json.dumps({"error": {"type": kind, "tool": call.name or None, "message": told}}, ensure_ascii=False)
-    return Answer(text, "unavailable", 0.0, f"{kind}: {told}", failed=True)
-
-
-def _evidence(message_index: int, call_index: int, answer: Answer) -> Evidence:
-    return Evidence(
-        message_index=message_index,
-        call_index=call_index,
-        tier=answer.tier,
-        p=answer.p,
-        source_trajectory_id=answer.source_trajectory_id,
-        source_message_index=answer.source_message_index,
-        reason=answer.reason,
-        step_reward=None,
-    )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
+from typing import Any
 
 from cachebuild.answer import TIERS
 from curate.canonical import compact_json, hash128
 from curate.env import DEFAULT_RULES, EnvRules
 from curate.trajectory import Message, Parent, Trajectory, rehash
-from synth.answer_judge import answer_score, required_facts
+from synth.answer_judge import required_facts
+from synth.judging import Case, Verdict
+from synth.judging.offline import OfflineJudge
 from synth.process_reward import process_reward
 from train.prompts import StoredPrompt
 from train.rewards import Reward, hybrid_reward
@@ -17,12 +20,33 @@ from train.rollout import Rollout
 from train.settings import RewardSettings
 
 
-def score(rollout: Rollout, prompt: StoredPrompt, settings: RewardSettings, rules: EnvRules = DEFAULT_RULES) -> Reward:
-    """Pay a rollout with the offline judge."""
+def case_of(rollout: Rollout, prompt: StoredPrompt) -> Case:
+    """What a judge is given of a rollout: its answer, the dialogue before it, and what the data know of a good one."""
+    dialogue = prompt.row["messages"][: prompt.part.message_index + 1]
+    return Case(rollout.answer, dialogue, final_text(prompt.reference), required_facts(prompt.row))
+
+
+def score(
+    rollout: Rollout,
+    prompt: StoredPrompt,
+    settings: RewardSettings,
+    verdict: Verdict | None = None,
+    rules: EnvRules = DEFAULT_RULES,
+) -> Reward:
+    """Pay a rollout for its answer, and for how it was made.
+
+    Args:
+        rollout: what happened.
+        prompt: where it began.
+        settings: how it is paid.
+        verdict: of a judge on the answer; the offline judge's unless given.
+        rules: of the env: which tools write.
+    """
+    if verdict is None:
+        (verdict,) = OfflineJudge().judge([case_of(rollout, prompt)])
     wants = any(message["tool_calls"] for message in prompt.reference if message["role"] == "assistant")
     process = process_reward(rollout.messages, prompt.row["tools"], prompt.reference, settings.process, rules)
-    answer = answer_score(rollout.answer, required_facts(prompt.row), final_text(prompt.reference))
-    return hybrid_reward(answer, process, rollout.worst_tier, rollout.min_p, settings, wants_calls=wants)
+    return hybrid_reward(verdict.score, process, rollout.worst_tier, rollout.min_p, settings, wants_calls=wants)
 
 
 def final_text(messages: Sequence[Message]) -> str:
@@ -43,7 +67,7 @@ def metrics(rollouts: Sequence[Rollout], rewards: Sequence[Reward]) -> dict[str,
         "rollout/min_first_bound": fmean(each.min_bound for each in rollouts),
         "rollout/cut_results": fmean(each.cut_results for each in rollouts),
         "rollout/min_p": fmean(each.min_p for each in rollouts),
-        "reward/answer": fmean(each.answer for each in rewards),
+        "reward/answer": _mean(each.answer for each in rewards),
         "reward/process": fmean(each.process.total for each in rewards),
         "reward/alpha": fmean(each.alpha for each in rewards),
     }
@@ -52,14 +76,27 @@ def metrics(rollouts: Sequence[Rollout], rewards: Sequence[Reward]) -> dict[str,
     for status in ("answered", "truncated", "unclosed_thinking", "turn_limit", "out_of_room", "crashed"):
         found[f"ended/{status}"] = fmean(each.status == status for each in rollouts)
     for tier in (*TIERS, None):
-        paid = [reward.total for reward in rewards if reward.tier == tier]
-        found[f"tier/{tier or 'no_call'}"] = len(paid) / len(rewards)
-        if paid:
-            found[f"reward_by_tier/{tier or 'no_call'}"] = fmean(paid)
+        met = [reward for reward in rewards if reward.tier == tier]
+        found[f"tier/{tier or 'no_call'}"] = len(met) / len(rewards)
+        if any(reward.total is not None for reward in met):
+            found[f"reward_by_tier/{tier or 'no_call'}"] = _mean(reward.total for reward in met)
     return found
 
 
-def trajectory(rollout: Rollout, prompt: StoredPrompt, reward: Reward, name: str, trial: int) -> Trajectory:
+def _mean(values: Iterable[float | None]) -> float:
+    """Of those that there are; 0 without any."""
+    there = [value for value in values if value is not None]
+    return fmean(there) if there else 0.0
+
+
+def trajectory(
+    rollout: Rollout,
+    prompt: StoredPrompt,
+    reward: Reward,
+    name: str,
+    trial: int,
+    judged: Mapping[str, str] | None = None,
+) -> Trajectory:
     """The rollout as a row of the one schema, with tier and reward per step.
 
     Args:
@@ -68,6 +105,7 @@ def trajectory(rollout: Rollout, prompt: StoredPrompt, reward: Reward, name: str
         reward: what it was paid.
         name: tells rollouts of one prompt apart, e.g. by step and number.
         trial: its number within its group.
+        judged: who scored the answer, by what, and what was said.
     """
     row, at = prompt.row, prompt.part.message_index
     history = [message | {"train": False} for message in row["messages"][: at + 1]]
@@ -76,7 +114,7 @@ def trajectory(rollout: Rollout, prompt: StoredPrompt, reward: Reward, name: str
         step | {"message_index": step["message_index"] + offset, "step_reward": reward.total}
         for step in rollout.evidence
     ]
-    told = {
+    told: dict[str, Any] = {
         "status": rollout.status,
         "error": rollout.error,
         "malformed_calls": rollout.malformed,
@@ -89,6 +127,8 @@ def trajectory(rollout: Rollout, prompt: StoredPrompt, reward: Reward, name: str
         "worst_tier": reward.tier,
         "min_p": reward.p,
     }
+    if judged is not None:
+        told["judge"] = dict(judged)
     made = dict(row) | {
         "trajectory_id": hash128("rollout", row["trajectory_id"], str(at), name),
         "source": "rollout",

@@ -11,6 +11,7 @@ from tyro.conf import Positional
 
 from curate.errors import UsageError
 from synth.process_reward import ProcessWeights
+from train.judge_settings import JudgeSettings
 from train.trainer_settings import LoraSettings, OptimiserSettings, RunSettings, VllmSettings
 
 Preset: TypeAlias = Literal["paper", "mini"]
@@ -241,6 +242,7 @@ class GrpoSettings:
         prompt: which user turns become prompts.
         rollout: limits of a rollout.
         reward: how it is paid.
+        judging: who scores its answer.
         group: how rollouts are drawn and compared.
         lora: adapters.
         optimiser: how long and how fast; batch_size is rollouts on a device at once, accumulate follows from it.
@@ -257,6 +259,7 @@ class GrpoSettings:
     prompt: PromptSettings = field(default_factory=PromptSettings)
     rollout: RolloutSettings = field(default_factory=RolloutSettings)
     reward: RewardSettings = field(default_factory=RewardSettings)
+    judging: JudgeSettings = field(default_factory=JudgeSettings)
     group: GroupSettings = field(default_factory=GroupSettings)
     lora: LoraSettings = field(default_factory=LoraSettings)
     optimiser: OptimiserSettings = field(default_factory=OptimiserSettings)
@@ -270,6 +273,6 @@ class GrpoSettings:
         Raises:
             UsageError: naming the flag.
         """
-        parts = (self.prompt, self.rollout, self.reward, self.group, self.lora, self.optimiser, self.run)
+        parts = (self.prompt, self.rollout, self.reward, self.judging, self.group, self.lora, self.optimiser, self.run)
         for part in parts:
             part.check()

@@ -20,6 +20,7 @@ from train.think_calls import without_think_calls
 
 IGNORED = -100
 """Label of a token that is not trained (torch's cross entropy leaves it out)."""
+_REMEMBERED = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,7 @@ class Renderer:
     format: ChatFormat
     settings: TokenSettings = field(default_factory=TokenSettings)
     counts: Counter[str] = field(default_factory=Counter)
+    _known: dict[str, list[int]] = field(default_factory=dict, repr=False)
 
     def examples(self, row: Trajectory) -> Iterator[Example]:
         """The examples of a row; what gives none is counted."""
@@ -115,8 +117,13 @@ class Renderer:
         return self.format.encode(self.format.prompt(part.history, part.tools))
 
     def between(self, forms: Sequence[Form]) -> list[int]:
-        """Token ids of what comes between two turns of the model."""
-        return self.format.encode(self.format.between(forms))
+        """Token ids of what comes between two turns of the model; the rollouts of a group see much of it alike."""
+        key = repr(forms)
+        if key not in self._known:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            self._known[key] = self.format.encode(self.format.between(forms))
+        return list(self._known[key])
 
     def pieces(self, part: Part) -> list[Piece]:
         """The whole part, uncut; it ends with its last turn.

@@ -51,6 +51,7 @@ class OptimiserSettings:
         warmup_share: share of the steps in which it rises.
         batch_size: examples on a device at once.
         accumulate: batches of one step.
+        group_by_length: batches of examples of about one length: less padding, in a less random order.
         weight_decay: of AdamW.
         dtype: of the weights; auto is bfloat16 on a GPU that has it, else float32.
         activation_checkpointing: trade time for memory.
@@ -64,6 +65,7 @@ class OptimiserSettings:
     warmup_share: float = 0.03
     batch_size: int = 1
     accumulate: int = 8
+    group_by_length: bool = False
     weight_decay: float = 0.0
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     activation_checkpointing: bool = False

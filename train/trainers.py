@@ -74,6 +74,7 @@ def optimiser_arguments(settings: OptimiserSettings) -> dict[str, Any]:
         "warmup_steps": settings.warmup_share,
         "per_device_train_batch_size": settings.batch_size,
         "gradient_accumulation_steps": settings.accumulate,
+        "train_sampling_strategy": "group_by_length" if settings.group_by_length else "random",
         "weight_decay": settings.weight_decay,
         "activation_checkpointing": settings.activation_checkpointing,
         "seed": settings.seed,

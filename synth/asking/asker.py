@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from curate.errors import CacheRLError
 from synth.asking.pacing import TOO_MUCH, Pacer, TeacherDown
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from synth.journal import Journal
     from synth.ledger import Ledger
     from synth.prices import Price
-    from synth.progress import RunProgress
-    from synth.teachers.asks import Api
+    from synth.teachers.asks import Sender, Usage
 
 DRAIN_SECONDS = 20.0
 """How long answers that are on their way are waited for when a run stops; Slurm kills after 30 s by default."""
@@ -34,6 +33,28 @@ _PRESSED = TOO_MUCH - {"timeout"}
 """Failures that say nothing about the ask: they use up none of its tries. A timeout may be the ask's own fault."""
 
 Records = Sequence[dict[str, Any]]
+
+MORE_MONEY = "run again with a larger --budget-usd, or with --accept-partial"
+"""What can be done when the budget of synth.augment is used up."""
+
+
+class AskProgress(Protocol):
+    """What is told to the person while asks go out; `synth.progress.RunProgress` is one."""
+
+    def sent(self) -> None:
+        """A request left."""
+
+    def settled(self, usage: Usage | None, spent_usd: float) -> None:
+        """A request came to an end, answered or not; what all have cost so far."""
+
+    def retried(self, code: str) -> None:
+        """A request failed in a way that may pass."""
+
+    def paused(self, seconds: float, reason: str) -> None:
+        """No request leaves for so many seconds."""
+
+    def concurrency(self, limit: float) -> None:
+        """Most requests at once from now on."""
 
 
 class RunStopped(CacheRLError):
@@ -44,11 +65,19 @@ class RunStopped(CacheRLError):
 
 @dataclass(frozen=True)
 class Purse:
-    """Money as the asker needs it: `worst` and `cost` in nano-dollars."""
+    """Money as the asker needs it: `worst` and `cost` in nano-dollars.
+
+    Attributes:
+        ledger: what was spent, and the cap.
+        price: of the model.
+        max_tokens: most tokens of an answer.
+        remedy: what to do when the budget is used up.
+    """
 
     ledger: Ledger
     price: Price
     max_tokens: int
+    remedy: str = MORE_MONEY
 
     def worst(self, ask: Ask, answers: int) -> int:
         """The most that one try of an ask for so many thoughts can cost."""
@@ -68,7 +97,7 @@ class Asker:
     """
 
     def __init__(
-        self, api: Api, journal: Journal, purse: Purse, pacer: Pacer, progress: RunProgress, max_tries: int
+        self, api: Sender, journal: Journal, purse: Purse, pacer: Pacer, progress: AskProgress, max_tries: int
     ) -> None:
         self.stopped: RunStopped | None = None
         self._api = api
@@ -242,7 +271,7 @@ class Asker:
         ledger = self._purse.ledger
         while not ledger.reserve(worst):
             if not self._flying or not ledger.can_fit(worst):
-                raise self.stop(no_money(ledger, worst))
+                raise self.stop(no_money(ledger, worst, self._purse.remedy))
             self._settled.clear()
             await self._settled.wait()
 
@@ -254,12 +283,11 @@ def charged(price: Price, reply: Reply, most: int, *, batch: bool = False) -> in
     return 0 if reply.billed == "nothing" else most
 
 
-def no_money(ledger: Ledger, least: int) -> RunStopped:
+def no_money(ledger: Ledger, least: int, remedy: str = MORE_MONEY) -> RunStopped:
     """The budget leaves no room for so many nano-dollars."""
     return RunStopped(
         f"the budget of ${dollars(ledger.cap or 0):,.2f} is used up: ${dollars(ledger.total):,.4f} are "
-        f"spent or may have been, and the next request may cost ${dollars(least):,.4f}; what is done is kept: run "
-        "again with a larger --budget-usd, or with --accept-partial"
+        f"spent or may have been, and the next request may cost ${dollars(least):,.4f}; what is done is kept: {remedy}"
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
@@ -39,6 +39,17 @@ async def ask_online(rows: Iterable[RowAsks], asker: Asker, progress: RunProgres
             await _ask_row(asks, asker, progress)
             await asyncio.sleep(0)  # a row that stood in the journal has let nobody else run
 
+    async with ticking(progress):
+        await run_workers(asker, [worker] * (concurrency + SPARE_WORKERS))
+
+
+async def run_workers(asker: Asker, workers: Sequence[Callable[[], Any]]) -> None:
+    """Run workers until all are done. SIGINT and SIGTERM stop it: answers on their way are noted first.
+
+    Raises:
+        RunStopped: if the run cannot go on now: money, key, quota, server.
+        KeyboardInterrupt: when a signal has stopped it.
+    """
     came: list[int] = []
 
     def stop(number: int) -> None:
@@ -48,9 +59,8 @@ async def ask_online(rows: Iterable[RowAsks], asker: Asker, progress: RunProgres
             asker.abandon()
 
     try:
-        async with ticking(progress):
-            with signals_to(stop):
-                await asker.run([worker] * (concurrency + SPARE_WORKERS))
+        with signals_to(stop):
+            await asker.run(workers)
     except RunStopped:
         if came:
             raise arrived(came[0]) from None

@@ -76,6 +76,10 @@ class Pacer:
         self.limit = min(float(self._settings.concurrency), self.limit + 1.0 / self.limit)
         self._wake()
 
+    def rested(self) -> None:
+        """Nobody has asked for a while, which was no failure: the time to give up begins with the next request."""
+        self._begun = False
+
     def failed(self, reply: Reply, sent_at: float) -> None:
         """A request failed in a way that may pass.
 

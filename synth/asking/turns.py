@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import xxhash
 
-from curate.canonical import canonical_json
 from curate.env import EnvRules
 from curate.trajectory import Trajectory
 from synth.checks.row import RowChecks
 from synth.prompts import PromptWriter, prompt_version, read_trajectory_reply
 from synth.settings import ModelSettings
-from synth.teachers.asks import Ask, Prompt
+from synth.teachers.asks import Ask, Prompt, make_ask
 
 if TYPE_CHECKING:
     from synth.checks.settings import CheckSettings
@@ -95,10 +94,7 @@ class Workshop:
 
     def ask(self, prompt: Prompt, version: str, attempt: int) -> Ask:
         """The ask for a prompt, named by what is sent, to whom, and which attempt it is."""
-        body = self.api.body(prompt)
-        named = hashlib.sha256(canonical_json(body).encode("utf-8", "surrogatepass"))
-        named.update(f"\0{self.api.name}\0{version}\0{attempt}".encode())
-        return Ask("k" + named.hexdigest()[:40], body)
+        return make_ask(self.api, prompt, version, attempt)
 
 
 class RowAsks:

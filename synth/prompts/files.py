@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 Per: TypeAlias = Literal["turn", "trajectory"]
+Form: TypeAlias = Per | Literal["judge"]
 
-FILES: dict[Per, str] = {"turn": "turn-1", "trajectory": "trajectory-1"}
-"""The file in use for each form; older files stay, so that the version of an old thought can be read."""
+FILES: dict[Form, str] = {"turn": "turn-1", "trajectory": "trajectory-1", "judge": "judge-1"}
+"""The file in use for each form; older files stay, so that the version of an old thought or score can be read."""
 _SECTION = re.compile(r"^## (.+)$", re.MULTILINE)
 
 
@@ -39,14 +40,14 @@ class PromptFile:
 
 
 @cache
-def prompt_file(per: Per) -> PromptFile:
-    """The file in use for asks per turn or per trajectory."""
-    text = Path(__file__).with_name(f"{FILES[per]}.md").read_text(encoding="utf-8")
+def prompt_file(form: Form) -> PromptFile:
+    """The file in use for asks per turn or per trajectory, or to a judge."""
+    text = Path(__file__).with_name(f"{FILES[form]}.md").read_text(encoding="utf-8")
     parts = _SECTION.split(text)
     sections = {name: body.strip() for name, body in zip(parts[1::2], parts[2::2], strict=True)}
-    return PromptFile(f"{FILES[per]}.{sha256(text.encode()).hexdigest()[:8]}", sections)
+    return PromptFile(f"{FILES[form]}.{sha256(text.encode()).hexdigest()[:8]}", sections)
 
 
-def prompt_version(per: Per) -> str:
+def prompt_version(form: Form) -> str:
     """The prompt's name in data and keys, e.g. "turn-1.3fa9c1d2": a changed file cannot pass for the old one."""
-    return prompt_file(per).version
+    return prompt_file(form).version

@@ -12,6 +12,7 @@ import orjson
 from curate.errors import UsageError
 from synth.teachers.anthropic_api import AnthropicApi
 from synth.teachers.openai_api import OpenAIApi
+from synth.teachers.openai_chat import ChatApi
 from synth.teachers.sdk import Access, SdkApi
 
 if TYPE_CHECKING:
@@ -52,6 +53,23 @@ def make_api(
     extra = {} if model.extra_body is None else extra_fields(model.extra_body)
     make = OpenAIApi if vendor == "openai" else AnthropicApi
     return make(name, model, access, extra)
+
+
+def make_chat(name: str, model: ModelSettings, pace: PaceSettings, environ: Mapping[str, str] = os.environ) -> ChatApi:
+    """A model that is given whole dialogues and tools, behind any server that speaks OpenAI's chat completions.
+
+    Args:
+        name: the model's name, as the server knows it.
+        model: where it is and what it is asked.
+        pace: how long an answer may take, and how many are under way at once.
+        environ: where the key is, if the server wants one.
+
+    Raises:
+        UsageError: naming the flag or the variable.
+    """
+    base_url = None if model.base_url is None else checked_url(model.base_url)
+    access = Access(base_url, _key(KEYS["openai"], environ), pace.timeout_s, pace.concurrency)
+    return ChatApi(name, model, access, {} if model.extra_body is None else extra_fields(model.extra_body))
 
 
 def split_teacher(teacher: str) -> tuple[str, str]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias
+
+from curate.canonical import canonical_json
 
 ReplyKind: TypeAlias = Literal["ok", "poor", "again", "item", "run"]
 Billed: TypeAlias = Literal["usage", "nothing", "unknown"]
@@ -92,14 +95,22 @@ class Reply:
     detail: str = ""
 
 
-class Api(Protocol):
-    """A vendor's API and one model of it. `body` and `parse` are pure and serve online and batch alike.
+class Sender(Protocol):
+    """Sends asks.
 
     Attributes:
         name: logical teacher id, "openai:MODEL" or "anthropic:MODEL"; never a host or port.
     """
 
     name: str
+
+    async def call(self, ask: Ask) -> Reply:
+        """Send one ask, once; whatever the server or the network does becomes a Reply."""
+        ...
+
+
+class Api(Sender, Protocol):
+    """A vendor's API and one model of it. `body` and `parse` are pure and serve online and batch alike."""
 
     def body(self, prompt: Prompt) -> dict[str, Any]:
         """The request body for a prompt."""
@@ -109,13 +120,24 @@ class Api(Protocol):
         """The reply in the decoded JSON body of an answer with status 200; "again" where it is not the API's."""
         ...
 
-    async def call(self, ask: Ask) -> Reply:
-        """Send one ask, once; whatever the server or the network does becomes a Reply."""
-        ...
-
     async def close(self) -> None:
         """Close the connections."""
         ...
+
+
+def make_ask(api: Api, prompt: Prompt, version: str, attempt: int) -> Ask:
+    """The ask for a prompt, named by what is sent, to whom, and which attempt it is.
+
+    Args:
+        api: the model.
+        prompt: what is asked.
+        version: of the prompt file.
+        attempt: 0, and one more for each time that an answer was of no use.
+    """
+    body = api.body(prompt)
+    named = hashlib.sha256(canonical_json(body).encode("utf-8", "surrogatepass"))
+    named.update(f"\0{api.name}\0{version}\0{attempt}".encode())
+    return Ask("k" + named.hexdigest()[:40], body)
 
 
 @dataclass(frozen=True, slots=True)

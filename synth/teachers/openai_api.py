@@ -65,18 +65,18 @@ class OpenAIApi(SdkApi):
 
     def parse(self, raw: Any) -> Reply:
         """The reply in a decoded chat completion."""
-        choice = _first(raw.get("choices")) if isinstance(raw, dict) else None
+        choice = first_choice(raw.get("choices")) if isinstance(raw, dict) else None
         message = choice.get("message") if isinstance(choice, dict) else None
         if choice is None or not isinstance(message, dict):
             return not_an_answer(raw, self.hider)
         finish = choice.get("finish_reason")
         return judged(
             Answer(
-                text=_text(message.get("content")),
+                text=content_text(message.get("content")),
                 finish=finish,
                 ending=_ending(finish, message),
                 model=raw.get("model"),
-                usage=_usage(raw.get("usage")),
+                usage=token_usage(raw.get("usage")),
             ),
             self.hider,
         )
@@ -106,7 +106,7 @@ def _is_vendor(base_url: str | None) -> bool:
     return host == "api.openai.com" or host.endswith(".api.openai.com")
 
 
-def _first(choices: Any) -> dict[str, Any] | None:
+def first_choice(choices: Any) -> dict[str, Any] | None:
     """The only choice; None if there is none."""
     return choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else None
 
@@ -119,7 +119,7 @@ def _ending(finish: Any, message: dict[str, Any]) -> str:
     return _ENDINGS.get(finish, "unfinished") if isinstance(finish, str) else "unfinished"
 
 
-def _text(content: Any) -> str:
+def content_text(content: Any) -> str:
     """The text of a message's content, which some servers give in parts; their parts of thinking are left out."""
     if isinstance(content, list):
         parts = [part for part in content if isinstance(part, dict) and part.get("type") in ("text", "output_text")]
@@ -127,7 +127,7 @@ def _text(content: Any) -> str:
     return content if isinstance(content, str) else ""
 
 
-def _usage(counts: Any) -> Usage | None:
+def token_usage(counts: Any) -> Usage | None:
     """OpenAI counts cached and written tokens within the prompt's, and DeepSeek has a name of its own for the first."""
     given, output = count(counts, "prompt_tokens"), count(counts, "completion_tokens")
     if given is None or output is None:

@@ -40,11 +40,18 @@ FOR_A_TEXT = (
     "them."
 )
 _TOOL = re.compile(rb'<call tool=\\"([\w.-]+)\\"')
+_CANDIDATE = b'<message from=\\"candidate\\">'
+_WORTH = re.compile(rb"worth (\d)")
 _STEPS = re.compile(rb"reasoning of these steps: ([\d, and]+)")
 
 
 def thought_for(body: bytes) -> str:
-    """A thought that fits the action in a request; several, numbered, where a trajectory is asked about."""
+    """A thought that fits the action in a request; several, numbered, where a trajectory is asked about.
+
+    A judge's request gets a score instead.
+    """
+    if _CANDIDATE in body:
+        return score_for(body)
     steps = _STEPS.search(body)
     if steps is not None:
         numbers = re.findall(rb"\d+", steps[1])
@@ -52,6 +59,19 @@ def thought_for(body: bytes) -> str:
     at = body.rfind(b"<next_action>")
     tool = _TOOL.search(body, max(at, 0)) if at >= 0 else None
     return FOR_A_TEXT if tool is None else FOR_A_CALL.format(tool=tool[1].decode())
+
+
+def score_for(body: bytes) -> str:
+    """A judge's reply to a candidate: what it holds after "worth", words alone if that is "mute", else by its hash.
+
+    A candidate "shy" gets words alone until it is asked for again.
+    """
+    said = body[body.rfind(_CANDIDATE) :].split(b"</message>")[0]
+    if b"worth mute" in said or (b"worth shy" in said and b"An earlier reply" not in body):
+        return "A fine answer, I like it."
+    named = _WORTH.search(said)
+    points = named[1].decode() if named else str(hashlib.sha256(said).digest()[0] % 6)
+    return f"It says what it says.\n\nScore: {points}"
 
 
 def _step(body: bytes, number: bytes) -> str:

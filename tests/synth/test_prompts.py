@@ -25,6 +25,7 @@ from synth.turn_rule import plan_turns
 CODES = """no_thought too_short too_long markup future_entity future_copy parroting hindsight_words action_fit meta_talk
 language repetition empty cut_off refused tool_call""".split()
 PINNED = {
+    "judge-1.md": "7ef8ab8f",
     "trajectory-1.md": "b904d0b1",
     "turn-1.md": "397d10b1",
 }

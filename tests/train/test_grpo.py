@@ -31,12 +31,18 @@ def ask(tmp_path, data, model, out, *more):
     return [str(data), *map(str, words)]
 
 
+def without_times(folder):
+    """The metrics of a run's steps, without how long they took."""
+    found = pl.read_parquet(folder / "metrics.parquet").filter(pl.col("reward").is_not_null())
+    return found.drop(*(name for name in found.columns if name == "step_time" or name.startswith(("time/", "judge/s"))))
+
+
 def test_a_step_makes_rollouts_pays_them_and_keeps_them(data, model, tmp_path, capsys):
     assert main(ask(tmp_path, data, model, "out")) == 0
     assert "3 steps" in capsys.readouterr().out
     metrics = pl.read_parquet(tmp_path / "out" / "metrics.parquet")
     assert metrics["reward"].drop_nulls().len() == 3
-    assert {"tier/no_call", "ended/truncated", "rollout/min_first_bound", "time/cache_and_reward_s"} <= set(
+    assert {"tier/no_call", "ended/truncated", "rollout/min_first_bound", "time/cache_s", "time/reward_s"} <= set(
         metrics.columns
     )
     rollouts = list(DatasetFolder.open(tmp_path / "out" / "rollouts", kinds=("rollouts",)).rows("trajectories"))
@@ -95,6 +101,9 @@ def test_the_same_seed_gives_the_same_weights_and_a_resumed_run_too(data, model,
     assert main(ask(tmp_path, data, model, "two", *more)) == 0
     weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("one", "two")]
     assert weights[0] == weights[1]
+    metrics = [without_times(tmp_path / name) for name in ("one", "two")]
+    assert metrics[0].height == 3
+    assert metrics[0].select(sorted(metrics[0].columns)).equals(metrics[1].select(sorted(metrics[1].columns)))
     told = [DatasetFolder.open(tmp_path / name / "rollouts") for name in ("one", "two")]
     assert list(told[0].rows("trajectories")) == list(told[1].rows("trajectories"))
 

@@ -2,12 +2,13 @@
 
 Record clumsy agents, curate, add thinking, compile the cache; fine-tune a tiny model on that, let it practise against
 the cache, and play held-out tasks on the live desk before and after. Every step is the command a person would type and
-is skipped where its folder stands already.
+is skipped where its folder stands already. With several seeds, each has recordings, weights and tasks of its own.
 """
 
 from __future__ import annotations
 
 import shlex
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,14 +17,10 @@ from curate.cli import main as cacherl
 from curate.cli import out, parse, run, say
 from curate.errors import UsageError
 
-SFT = "--max-steps {steps} --batch-size 64 --accumulate 1 --learning-rate 3e-3 --max-length 480 --warmup-share 0.05"
-GRPO = (
-    "--max-steps {steps} --prompts 16 --generations 8 --batch-size 128 --learning-rate 5e-4 --schedule constant"
-    " --warmup-share 0 --beta 0.01 --max-turns 10 --max-completion 320 --max-turn 64 --min-first 0 --answer-room 8"
-    " --alpha constant --constant 1 --save-every 1000"
-)
 HELD_OUT = 100_000
 """Number of the first start state of evaluation; recordings take those from 0 on."""
+LIMITS = ("--max-turns", "10", "--max-completion", "240", "--max-turn", "32", "--answer-room", "8")
+"""Of an episode; those of the preset `mini` of train.grpo."""
 
 
 @dataclass(frozen=True)
@@ -31,85 +28,100 @@ class MiniSettings:
     """Settings of `python -m train.mini`.
 
     Attributes:
-        out: folder for everything it makes.
+        out: folder for everything it makes, in a folder of its own for each seed.
+        seeds: how many runs.
+        first_seed: of the first; the others follow it.
         episodes: recorded, three attempts a task.
         sft_steps: of 64 examples.
         grpo_steps: of 16 prompts with 8 rollouts each.
         tasks: held-out tasks of each evaluation, two attempts each.
-        seed: of recording, weights, training and evaluation.
     """
 
     out: Path
+    seeds: int = 1
+    first_seed: int = 0
     episodes: int = 9_000
     sft_steps: int = 350
     grpo_steps: int = 60
     tasks: int = 400
-    seed: int = 0
+
+    def check(self) -> None:
+        """Refuse what would compare nothing.
+
+        Raises:
+            UsageError: naming the setting.
+        """
+        for name in ("seeds", "episodes", "sft_steps", "grpo_steps", "tasks"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"--{name.replace('_', '-')} must be at least 1, not {getattr(self, name)}")
+        if self.first_seed < 0:
+            raise UsageError(f"--first-seed must not be negative, not {self.first_seed}")
+
+    @property
+    def places(self) -> list[Path]:
+        """The folder of each seed."""
+        return [self.out / f"seed-{self.first_seed + number}" for number in range(self.seeds)]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the steps, then print live success before and after."""
     settings = parse(MiniSettings, "python -m train.mini", __doc__ or "", argv)
-    return run(lambda: _mini(settings))
+
+    def command() -> int:
+        settings.check()
+        return mini(settings)
+
+    return run(command)
 
 
-def _mini(settings: MiniSettings) -> int:
-    settings.out.mkdir(parents=True, exist_ok=True)
-    for command, words in _steps(settings):
-        if "--out" in words and Path(words[words.index("--out") + 1]).exists():
-            continue
-        code = _step(command, words)
-        if code:
-            return code
-    _compare(settings)
+def mini(settings: MiniSettings) -> int:
+    """Run what is not there yet, then report; returns the exit code of a step that failed, else 0."""
+    from curate.atomic import write_file
+    from train.mini.report import report
+
+    seconds: dict[str, float] = {}
+    for number, place in enumerate(settings.places):
+        place.mkdir(parents=True, exist_ok=True)
+        for label, command, words in steps(settings, place, settings.first_seed + number):
+            if Path(words[words.index("--out") + 1]).exists():
+                continue
+            say(f"$ python -m {command} {shlex.join(words)}")
+            begin = time.perf_counter()
+            code = cacherl([command, *words])
+            if code:
+                return code
+            seconds[label] = seconds.get(label, 0.0) + time.perf_counter() - begin
+    made = report(settings.places, seconds)
+    write_file(settings.out / "report.md", made.markdown().encode())
+    write_file(settings.out / "report.html", made.html().encode())
+    out(f"{made.markdown()}\n{settings.out / 'report.html'} has the plots")
     return 0
 
 
-def _steps(settings: MiniSettings) -> list[tuple[str, list[str]]]:
-    root, seed = settings.out, str(settings.seed)
-    at = {name: str(root / name) for name in ("curated", "augmented", "cache", "start", "sft", "grpo")}
-    raw = str(root / "desk.jsonl")
-    train = [at["augmented"], "--seed", seed]
-    live = ["--seed", seed, "--tasks", str(settings.tasks), "--first-state", str(HELD_OUT)]
-    live += ["--max-completion", "320", "--max-turn", "64", "--answer-room", "8"]
-    sft = [*train, "--model", at["start"], *SFT.format(steps=settings.sft_steps).split()]
-    grpo = [*train, "--cache", at["cache"], "--model", at["sft"], *GRPO.format(steps=settings.grpo_steps).split()]
-    return [
-        ("curate.sandbox", ["--preset", "mini", "--episodes", str(settings.episodes), "--seed", seed, "--out", raw]),
-        ("curate", [raw, "--out", at["curated"]]),
-        ("synth.augment", [at["curated"], "--teacher", "offline", "--out", at["augmented"]]),
-        ("cachebuild", [at["augmented"], "--out", at["cache"]]),
-        ("train.mini.start", [at["augmented"], "--seed", seed, "--out", at["start"]]),
-        ("train.sft", [*sft, "--out", at["sft"]]),
-        ("train.evaluate", ["--model", at["sft"], *live, "--out", str(root / "live-sft")]),
-        ("train.grpo", [*grpo, "--out", at["grpo"]]),
-        ("train.evaluate", ["--model", at["grpo"], *live, "--out", str(root / "live-grpo")]),
+def steps(settings: MiniSettings, place: Path, seed: int) -> list[tuple[str, str, list[str]]]:
+    """(label, command, its words) of all steps of a seed; each writes one --out."""
+    raw, number = str(place / "desk.jsonl"), ["--seed", str(seed)]
+    at = {name: str(place / name) for name in ("curated", "augmented", "cache", "start", "sft", "grpo")}
+    record = ["--preset", "mini", "--skills", "average", "--episodes", str(settings.episodes), *number, "--out", raw]
+    sft = ["--preset", "mini", "--model", at["start"], "--max-steps", str(settings.sft_steps), *number]
+    grpo = ["--preset", "mini", "--cache", at["cache"], "--model", at["sft"], *number]
+    grpo += ["--max-steps", str(settings.grpo_steps)]
+    found = [
+        ("record", "curate.sandbox", record),
+        # Dialogues of a closed vocabulary are all alike; what tells two of them apart is what is to be learnt.
+        ("curate", "curate", [raw, "--no-near", "--out", at["curated"]]),
+        ("augment", "synth.augment", [at["curated"], "--teacher", "offline", "--out", at["augmented"]]),
+        ("cachebuild", "cachebuild", [at["augmented"], "--out", at["cache"]]),
+        ("start", "train.mini.start", [at["augmented"], *number, "--out", at["start"]]),
+        ("SFT", "train.sft", [at["augmented"], *sft, "--out", at["sft"]]),
+        ("GRPO", "train.grpo", [at["augmented"], *grpo, "--out", at["grpo"]]),
     ]
-
-
-def _step(command: str, words: list[str]) -> int:
-    say(f"$ python -m {command} {shlex.join(words)}")
-    return cacherl([command, *words])
-
-
-def _compare(settings: MiniSettings) -> None:
-    """Live success before and after practice, with the paired gain."""
-    from curate.folder import DatasetFolder
-    from curate.report import text_table
-    from train.evaluate import by_task
-    from train.evaluation import interval
-
-    rows = {name: list(DatasetFolder.open(settings.out / f"live-{name}").rows("episodes")) for name in ("sft", "grpo")}
-    if [row["task_id"] for row in rows["sft"]] != [row["task_id"] for row in rows["grpo"]]:
-        raise UsageError(f"{settings.out} holds evaluations of other tasks; remove live-sft and live-grpo")
-    lines = []
-    for kind in ("all", *sorted({row["kind"] for row in rows["sft"]})):
-        some = {name: [row for row in found if kind in ("all", row["kind"])] for name, found in rows.items()}
-        tasks = {name: by_task(found, "success") for name, found in some.items()}
-        gain = [two - one for one, two in zip(tasks["sft"], tasks["grpo"], strict=True)]
-        shown = [interval(values, settings.seed) for values in (tasks["sft"], tasks["grpo"], gain)]
-        lines.append([kind, len(gain), *(f"{mean:.3f} ({low:.3f} to {high:.3f})" for mean, low, high in shown)])
-    out(text_table(["live success", "tasks", "after SFT", "after GRPO", "gain"], lines))
+    live = [*number, "--tasks", str(settings.tasks), "--first-state", str(HELD_OUT), "--batch", "400", *LIMITS]
+    for model in ("sft", "grpo"):
+        for name, draw in ("drawn", ["--samples", "2"]), ("likeliest", ["--samples", "1", "--temperature", "0"]):
+            words = ["--model", at[model], *live, *draw, "--out", str(place / f"live-{model}-{name}")]
+            found.append(("live evaluation", "train.evaluate", words))
+    return found
 
 
 if __name__ == "__main__":

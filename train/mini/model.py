@@ -9,12 +9,14 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from curate.sandbox.mini import VOCABULARY
+from curate.sandbox.mini import CATEGORIES, CUSTOMERS, ITEMS, KINDS, ORDERS, PRICES, REFUNDS, STATUSES
 from curate.trajectory import Trajectory
 
 MARKS = ("<user>", "<result>", "<model>", "<think>", "</think>", "<tool_call>", "</tool_call>")
 END, PAD, UNKNOWN = "<end>", "<pad>", "<unknown>"
-_WORDS = "|".join(sorted(map(re.escape, VOCABULARY), key=lambda word: (-len(word), word)))
+ENTITIES = (*KINDS, *STATUSES, *CATEGORIES, *CUSTOMERS, *ORDERS, *ITEMS, *PRICES, *REFUNDS, "refused")
+"""What is asked for, copied and answered: one token each, and so is what stands between two of them in a sentence."""
+_WORDS = "|".join(sorted(map(re.escape, ENTITIES), key=lambda word: (-len(word), word)))
 _ENTITY = rf"(?<![A-Za-z0-9_])(?:{_WORDS})(?![A-Za-z0-9_])"
 _SENTENCE = r"(?<=[.”]) (?=[A-Z])"
 MAX_TOKENS = 320
@@ -29,10 +31,13 @@ def build_tokenizer(rows: Iterable[Trajectory]) -> Any:
     counted: Counter[str] = Counter()
     for text in _texts(rows):
         counted.update(_pieces(text))
-    words = [PAD, UNKNOWN, *VOCABULARY, *sorted(counted.keys() - set(VOCABULARY))]
+    words = [PAD, UNKNOWN, *ENTITIES, *sorted(counted.keys() - set(ENTITIES))]
     raw = Tokenizer(models.WordLevel({word: number for number, word in enumerate(words)}, unk_token=UNKNOWN))
     raw.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Split(Regex(pattern), "isolated") for pattern in (_ENTITY, _SENTENCE)]
+        [
+            pre_tokenizers.Split(Regex(_SENTENCE), "merged_with_next"),
+            pre_tokenizers.Split(Regex(_ENTITY), "isolated"),
+        ]
     )
     raw.decoder = decoders.Fuse()
     raw.add_special_tokens([AddedToken(END, special=True), AddedToken(PAD, special=True)])
@@ -57,8 +62,8 @@ def _texts(rows: Iterable[Trajectory]) -> Iterator[str]:
 
 def _pieces(text: str) -> Iterator[str]:
     """A text as the pre-tokenizer cuts it."""
-    for part in re.split(f"({_ENTITY})", text):
-        yield from (piece for piece in re.split(f"({_SENTENCE})", part) if piece)
+    for sentence in re.split(f"(?={_SENTENCE})", text):
+        yield from (piece for piece in re.split(f"({_ENTITY})", sentence) if piece)
 
 
 def build_model(tokenizer: Any, seed: int = 0) -> Any:

@@ -23,6 +23,7 @@ class Answer:
     others: list[Json] = field(default_factory=list)
     finish_reason: str = "stop"
     status: int = 200
+    error: str = "no"
     headers: dict[str, str] = field(default_factory=dict)
     cut_after: int | None = None
     gate: threading.Event | None = None
@@ -79,7 +80,8 @@ class StubModel:
                 answer = model.answer(body)
                 try:
                     if answer.status != 200:
-                        self._send(answer.status, b'{"error": {"message": "no", "type": "t"}}', answer.headers)
+                        told = json.dumps({"error": {"message": answer.error, "type": "t"}}).encode()
+                        self._send(answer.status, told, answer.headers)
                     elif body.get("stream"):
                         self._stream(answer)
                     else:
