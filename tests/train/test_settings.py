@@ -1,12 +1,11 @@
 import json
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import pytest
 
 from curate.cli import parse
 from curate.errors import UsageError
 from train.context import context_of, fitted
-from train.mini.__main__ import MiniSettings
 from train.presets import GRPO_PRESETS, SFT_PRESETS
 from train.settings import GrpoSettings, SftSettings
 from train.trainer_settings import TRACKERS
@@ -36,11 +35,9 @@ def test_the_mini_presets_are_whole_and_checked():
     practice, tuned = grpo("--preset=mini"), sft("--preset=mini")
     practice.check()
     tuned.check()
-    assert practice.group.prompts * practice.group.generations == practice.optimiser.batch_size == 128
-    assert (practice.rollout.max_completion, practice.rollout.min_first, practice.reward.alpha) == (320, 0, "constant")
-    assert (tuned.optimiser.batch_size, tuned.optimiser.learning_rate, tuned.tokens.max_length) == (64, 3e-3, 480)
-    steps = {each.name: each.default for each in fields(MiniSettings)}
-    assert (tuned.optimiser.max_steps, practice.optimiser.max_steps) == (steps["sft_steps"], steps["grpo_steps"])
+    assert practice.optimiser.batch_size % (practice.group.prompts * practice.group.generations) == 0
+    assert practice.rollout.max_completion <= tuned.tokens.max_length and practice.rollout.min_first == 0
+    assert practice.optimiser.max_steps and tuned.optimiser.max_steps
 
 
 def test_flags_override_a_config_file_which_overrides_a_preset(tmp_path):
@@ -146,7 +143,7 @@ def test_prompt_and_completion_have_to_fit_the_model(tmp_path):
 def test_a_prompt_may_have_what_a_completion_leaves(tmp_path):
     model = _model(tmp_path, max_position_embeddings=640)
     small = replace(grpo("--preset", "mini"), model=model)
-    assert fitted(small).prompt.max_prompt == 320
+    assert fitted(small).prompt.max_prompt == 640 - small.rollout.max_completion > 0
     with pytest.raises(UsageError, match="leave no room for a prompt"):
         fitted(replace(grpo(), model=model))
     assert fitted(replace(grpo(), model=str(tmp_path / "none"))).prompt.max_prompt == 16_384
