@@ -139,13 +139,13 @@ class _Pair:
             [row for row in self.after if row["thinking"] == after],
         )
 
-    def values(self, value: Value, kind: str) -> tuple[list[float], list[float]]:
-        """The values of a figure by task, before and after, in the same order."""
+    def values(self, value: Value, kind: str) -> tuple[dict[str, float], dict[str, float]]:
+        """The values of a figure by task, before and after."""
         before, after = (
             task_values([row for row in rows if kind in (ALL, row["kind"])], value)
             for rows in (self.before, self.after)
         )
-        return list(before.values()), [after[task] for task in before]
+        return before, after
 
 
 def _read(before: Path, after: Path) -> _Pair:
@@ -195,7 +195,7 @@ def _line(pairs: Sequence[_Pair], label: str, value: Value, kind: str, mode: tup
         sum(len(before) for before, _ in found),
         pooled([before for before, _ in found], seed),
         pooled([after for _, after in found], seed),
-        pooled([[two - one for one, two in zip(*sides, strict=True)] for sides in found], seed),
+        pooled([{task: after[task] - value for task, value in before.items()} for before, after in found], seed),
     )
 
 
@@ -237,7 +237,12 @@ def report(found: Comparison) -> Report:
     made = Report("Two evaluations of the same tasks")
     made.text(
         "Differences are after less before, paired by task; intervals are 95 %, by bootstrap over tasks"
-        + (", drawn anew within each pair, and every pair counts alike." if found.by_pair else ".")
+        + (
+            ", which pairs of the same tasks share; every pair counts alike. The pairs themselves are not drawn: how "
+            "far other training runs would differ is seen pair by pair, and is no part of the intervals."
+            if found.by_pair
+            else "."
+        )
     )
     for caption, table in found.tables():
         made.table(caption, *table)
