@@ -92,6 +92,15 @@ class RecordedSettings:
     cache: Path | None = None
     drop_think_calls: bool = False
 
+    def check(self) -> None:
+        """Refuse a bound that is none.
+
+        Raises:
+            UsageError: naming the flag.
+        """
+        if not -inf < self.min_reward < inf:
+            raise UsageError(f"--min-reward must be a number, not {self.min_reward}")
+
 
 @dataclass(frozen=True)
 class EvaluateSettings:
@@ -149,5 +158,5 @@ class EvaluateSettings:
             raise UsageError(f"--seed must not be negative, not {self.seed}")
         if self.on == DESK and self.recorded.cache is not None:
             raise UsageError("--cache answers the calls of recorded turns (--on DATA); the desk answers its own")
-        for part in (self.speech, self.server, self.live, self.rollout):
+        for part in (self.speech, self.server, self.live, self.recorded, self.rollout):
             part.check()

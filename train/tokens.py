@@ -14,7 +14,7 @@ from typing import Literal
 
 from curate.trajectory import Trajectory
 from curate.trl_form import training_row
-from train.chat_format import ChangesThePast, ChatFormat, Form
+from train.chat_format import ChangesThePast, ChatFormat, Form, TemplateRefuses
 from train.settings import TokenSettings
 from train.think_calls import without_think_calls
 
@@ -102,6 +102,9 @@ class Renderer:
             except ChangesThePast:
                 self.counts["template_changes_the_past"] += 1
                 continue
+            except TemplateRefuses:
+                self.counts["template_refuses"] += 1
+                continue
             if not any(piece.trained for piece in pieces):
                 self.counts["too_long"] += 1
                 continue
@@ -130,6 +133,7 @@ class Renderer:
 
         Raises:
             ChangesThePast: if the template renders the whole otherwise than its pieces.
+            TemplateRefuses: if it does not render it at all.
         """
         texts = [(self.format.prompt(part.history, part.tools), False, False)]
         at = 0
