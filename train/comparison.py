@@ -13,9 +13,13 @@ from curate.errors import UsageError
 from curate.folder import DatasetFolder, FolderWriter, Manifest, folder_input
 from curate.report import Cell, Report
 from train.evaluation import Interval, Row, Value, attempts, done_label, figures_of, pooled, task_values
-from train.evaluation_report import ALL, KIND, Table, cells
+from train.evaluation_report import ALL, INTERVALS, KIND, Table, cells
 
 _SHOWN = ("before", "after", "difference")
+_POOLED = (
+    "Every pair counts alike; pairs of the same tasks share their draws. The pairs themselves are not drawn: how far "
+    "other training runs would differ is seen pair by pair, and is no part of the intervals."
+)
 _FIELDS: list[pa.Field[Any]] = [
     pa.field("figure", pa.string(), nullable=False),
     pa.field("kind", pa.string(), nullable=False),
@@ -34,7 +38,7 @@ class Difference:
         figure: its label, e.g. "end-to-end success".
         kind: of the tasks, "all" for all.
         thinking: how earlier thoughts were treated, "dropped", "kept", or "dropped, kept" where it differs.
-        tasks: of all pairs.
+        tasks: of all pairs, each once.
         before: mean with its interval.
         after: the same.
         difference: after less before, paired by task.
@@ -91,7 +95,10 @@ class Comparison:
             (f"{done} by kind of task", "kind", [(_named(line.kind, line, kinds), line) for line in kinds]),
         ]
         if self.by_pair:
-            pairs = [(_named(f"{number}", line, self.by_pair), line) for number, line in enumerate(self.by_pair, 1)]
+            ways = len({line.thinking for line in self.by_pair})
+            pairs = [
+                (_named(f"{number // ways + 1}", line, self.by_pair), line) for number, line in enumerate(self.by_pair)
+            ]
             shown.append((f"{done} by pair", "pair", pairs))
         return [(caption, _table(first, lines)) for caption, first, lines in shown]
 
@@ -192,7 +199,7 @@ def _line(pairs: Sequence[_Pair], label: str, value: Value, kind: str, mode: tup
         label,
         kind,
         mode[0] if mode[0] == mode[1] else ", ".join(mode),
-        sum(len(before) for before, _ in found),
+        len({task for before, _ in found for task in before}),
         pooled([before for before, _ in found], seed),
         pooled([after for _, after in found], seed),
         pooled([{task: after[task] - value for task, value in before.items()} for before, after in found], seed),
@@ -236,13 +243,7 @@ def report(found: Comparison) -> Report:
     """The comparison as a report."""
     made = Report("Two evaluations of the same tasks")
     made.text(
-        "Differences are after less before, paired by task; intervals are 95 %, by bootstrap over tasks"
-        + (
-            ", which pairs of the same tasks share; every pair counts alike. The pairs themselves are not drawn: how "
-            "far other training runs would differ is seen pair by pair, and is no part of the intervals."
-            if found.by_pair
-            else "."
-        )
+        f"Differences are after less before, paired by task. {INTERVALS}" + (f" {_POOLED}" if found.by_pair else "")
     )
     for caption, table in found.tables():
         made.table(caption, *table)
