@@ -9,6 +9,7 @@ from typing import Any
 from cachebuild.answer import TIERS
 from curate.canonical import compact_json, hash128
 from curate.env import DEFAULT_RULES, EnvRules
+from curate.sandbox.checking import has_fact
 from curate.trajectory import Message, Parent, Trajectory, rehash
 from synth.answer_judge import required_facts
 from synth.judging import Case, Verdict
@@ -23,7 +24,16 @@ from train.settings import RewardSettings
 def case_of(rollout: Rollout, prompt: StoredPrompt) -> Case:
     """What a judge is given of a rollout: its answer, the dialogue before it, and what the data know of a good one."""
     dialogue = prompt.row["messages"][: prompt.part.message_index + 1]
-    return Case(rollout.answer, dialogue, final_text(prompt.reference), required_facts(prompt.row))
+    reference = final_text(prompt.reference)
+    return Case(rollout.answer, dialogue, reference, _facts(prompt.row, reference))
+
+
+def _facts(row: Trajectory, reference: str) -> tuple[str, ...]:
+    """What the answer to one user turn must say: of a dialogue that said all it must, what was said in that turn."""
+    facts = required_facts(row)
+    if row["reward"] is None or row["reward"] < 1:
+        return facts
+    return tuple(fact for fact in facts if has_fact(reference, fact))
 
 
 def score(
