@@ -120,11 +120,6 @@ def task_values(rows: Sequence[Row], value: Value) -> dict[str, float]:
     return {task_id: value(some) for task_id, some in tasks.items()}
 
 
-def by_task(rows: Sequence[Row], name: str) -> list[float]:
-    """Mean of a column for each task, in their order."""
-    return list(task_values(rows, mean_of(name)).values())
-
-
 def mean_of(name: str) -> Value:
     """The mean of a column."""
     return lambda rows: fmean(float(row[name]) for row in rows)

@@ -124,21 +124,6 @@ def trajectory(
         step | {"message_index": step["message_index"] + offset, "step_reward": reward.total}
         for step in rollout.evidence
     ]
-    told: dict[str, Any] = {
-        "status": rollout.status,
-        "error": rollout.error,
-        "malformed_calls": rollout.malformed,
-        "reward": {
-            "answer": reward.answer,
-            "process": reward.process.total,
-            "alpha": reward.alpha,
-            **reward.process.parts,
-        },
-        "worst_tier": reward.tier,
-        "min_p": reward.p,
-    }
-    if judged is not None:
-        told["judge"] = dict(judged)
     made = dict(row) | {
         "trajectory_id": hash128("rollout", row["trajectory_id"], str(at), name),
         "source": "rollout",
@@ -149,6 +134,19 @@ def trajectory(
         "thinking": [],
         "evidence": evidence,
         "parent": Parent(trajectory_id=row["trajectory_id"], message_index=at),
-        "metadata": compact_json(told),
+        "metadata": compact_json(_told(rollout, reward, judged)),
     }
     return rehash(Trajectory(**made))  # type: ignore[typeddict-item]
+
+
+def _told(rollout: Rollout, reward: Reward, judged: Mapping[str, str] | None) -> dict[str, Any]:
+    """How it ended and what it was paid for, as a saved rollout tells it."""
+    paid = {"answer": reward.answer, "process": reward.process.total, "alpha": reward.alpha, **reward.process.parts}
+    told: dict[str, Any] = {
+        "status": rollout.status,
+        "error": rollout.error,
+        "malformed_calls": rollout.malformed,
+        "reward": paid,
+    }
+    told |= {"worst_tier": reward.tier, "min_p": reward.p}
+    return told if judged is None else told | {"judge": dict(judged)}
