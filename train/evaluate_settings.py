@@ -154,8 +154,8 @@ class EvaluateSettings:
         for name in ("tasks", "samples"):
             if getattr(self, name) < 1:
                 raise UsageError(f"--{name} must be at least 1, not {getattr(self, name)}")
-        if self.seed < 0:
-            raise UsageError(f"--seed must not be negative, not {self.seed}")
+        if not 0 <= self.seed < 2**63:
+            raise UsageError(f"--seed must be at least 0 and below 2^63, not {self.seed}")
         if self.on == DESK and self.recorded.cache is not None:
             raise UsageError("--cache answers the calls of recorded turns (--on DATA); the desk answers its own")
         for part in (self.speech, self.server, self.live, self.recorded, self.rollout):

@@ -6,6 +6,7 @@ piece (prompt, turn, what comes between) is tokenised by itself, as a rollout do
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -89,7 +90,7 @@ class Renderer:
     format: ChatFormat
     settings: TokenSettings = field(default_factory=TokenSettings)
     counts: Counter[str] = field(default_factory=Counter)
-    _known: dict[str, list[int]] = field(default_factory=dict, repr=False)
+    _known: dict[str, array[int]] = field(default_factory=dict, repr=False)
 
     def examples(self, row: Trajectory) -> Iterator[Example]:
         """The examples of a row; what gives none is counted."""
@@ -125,7 +126,7 @@ class Renderer:
         if key not in self._known:
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
-            self._known[key] = self.format.encode(self.format.between(forms))
+            self._known[key] = array("i", self.format.encode(self.format.between(forms)))  # a ninth of a list's room
         return list(self._known[key])
 
     def pieces(self, part: Part) -> list[Piece]:

@@ -205,6 +205,7 @@ def test_a_template_that_leaves_earlier_thoughts_out_cannot_keep_them(tokenizer)
         (["--model", "m", "--tasks", "0"], "--tasks"),
         (["--model", "m", "--temperature", "-1"], "--temperature"),
         (["--model", "m", "--on", "d", "--min-reward", "nan"], "--min-reward"),
+        (["--model", "m", "--seed", str(2**63)], "--seed"),
         (["--model", "m", "--cache", "c"], "--on DATA"),
         (["--model", "m", "--on", "nowhere"], "nowhere does not exist"),
         (["--model", "m", "--max-user-turns", "0"], "--max-user-turns"),
