@@ -12,8 +12,8 @@ import pyarrow as pa
 from curate.errors import UsageError
 from curate.folder import DatasetFolder, FolderWriter, Manifest, folder_input
 from curate.report import Cell, Report
-from train.evaluation import Interval, Row, Value, attempts, done_label, figures_of, pooled, task_values
-from train.evaluation_report import ALL, INTERVALS, KIND, Table, cells
+from train.evaluation import LIVE, Interval, Row, Value, attempts, done_label, figures_of, pooled, task_values
+from train.evaluation_report import ALL, INTERVALS, KIND, Table, cells, terms
 
 _SHOWN = ("before", "after", "difference")
 _POOLED = (
@@ -245,6 +245,7 @@ def report(found: Comparison) -> Report:
     made.text(
         f"Differences are after less before, paired by task. {INTERVALS}" + (f" {_POOLED}" if found.by_pair else "")
     )
+    made.text(terms(live=found.done.figure == LIVE["success"], both=len({each.thinking for each in found.lines}) > 1))
     for caption, table in found.tables():
         made.table(caption, *table)
     made.plot(f"{found.done.figure} before and after, with 95 % intervals", found.plot())

@@ -150,7 +150,7 @@ def report(rows: Sequence[Row], settings: EvaluateSettings) -> Report:
     live, seed = done_column(rows) == "success", settings.seed
     made = Report(f"Evaluation on {f'the {settings.live.preset} desk' if live else 'recorded user turns'}")
     made.text(_what(rows, settings))
-    made.text(_terms(rows))
+    made.text(terms(live=live, both=len(_modes(rows)) == 2))
     for caption, table in tables(rows, seed):
         made.table(caption, *table)
     shares = intervals(_kinds(rows), _by_kind(rows, seed), xlabel="share of tasks")
@@ -198,9 +198,13 @@ def _what(rows: Sequence[Row], settings: EvaluateSettings) -> str:
     return " ".join(told)
 
 
-def _terms(rows: Sequence[Row]) -> str:
-    """What the figures are, as a paragraph."""
-    live = done_column(rows) == "success"
+def terms(*, live: bool, both: bool) -> str:
+    """What the figures are, as a paragraph.
+
+    Args:
+        live: of a world that has an end state.
+        both: earlier thinking was kept and dropped.
+    """
     expected = "the shortest right ones" if live else "those of the recorded reply, but for failed ones and think tools"
     told = [f"Process accuracy is the share of the expected calls ({expected}) that were made, in their order and with"]
     told.append("equal arguments, up to the first that is missing; further calls cost nothing.")
@@ -208,7 +212,7 @@ def _terms(rows: Sequence[Row]) -> str:
     told.append(
         "Calls, turns and thinking are means of an attempt; a malformed call could not be run, and is a call too."
     )
-    if len(_modes(rows)) == 2:
+    if both:
         told.append("Earlier thinking, that of user turns before the current one, was kept in the prompt or dropped.")
     return " ".join(told)
 

@@ -109,5 +109,6 @@ def test_the_command_prints_and_writes_the_differences(evaluation, tmp_path, cap
     assert "end-to-end success" in capsys.readouterr().out
     written = pl.read_parquet(tmp_path / "out" / "differences*.parquet")
     assert written.filter(figure="end-to-end success", kind="all")["difference"].item() == pytest.approx(1 / 3)
-    assert "<svg" in (tmp_path / "out" / "report.html").read_text()
+    shown = (tmp_path / "out" / "report.html").read_text()
+    assert "<svg" in shown and "Process accuracy is the share of the expected calls (the shortest right ones)" in shown
     assert main([*pairs, "--out", str(tmp_path / "out")]) == 0 and "up to date" in capsys.readouterr().err
