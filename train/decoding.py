@@ -97,16 +97,18 @@ class Sampler:
 
     def _spoken(self, model: Any, held: _Held, least: int, most: torch.Tensor) -> list[list[int]]:
         rule, said = self._sampling, [list[int]() for _ in held.tokens]
+        ends = _ends(model, rule.end)
+        last = torch.tensor(ends, device=held.device)
         open_rows = torch.ones(len(said), dtype=torch.bool, device=held.device)
         columns = []
         for number in range(int(most.max())):
             logits = self._read(model, held)
             if number < least:
-                logits[:, [rule.end, *rule.held_back]] = -torch.inf
+                logits[:, [*ends, *rule.held_back]] = -torch.inf
             drawn = _drawn(logits, rule.temperature)
             columns.append(torch.where(open_rows, drawn, -1))
             held.say(drawn, open_rows)
-            open_rows = open_rows & (drawn != rule.end) & (number + 1 < most)
+            open_rows = open_rows & ~torch.isin(drawn, last) & (number + 1 < most)
             if not bool(open_rows.any()):
                 break
         for row, ids in enumerate(torch.stack(columns, 1).tolist()):
@@ -238,6 +240,14 @@ def _empty_cache(model: Any) -> tuple[Cache, bool]:
     if all(type(layer) is DynamicLayer for layer in usual.layers):
         return Cache(layer_class_to_replicate=RoomyLayer), True
     return usual, False
+
+
+def _ends(model: Any, end: int) -> list[int]:
+    """Ids behind which nothing is said: the end of a turn, and those that the model itself ends texts with."""
+    config = getattr(model, "generation_config", None)
+    told = getattr(config, "eos_token_id", None)
+    known = told if isinstance(told, list) else [] if told is None else [told]
+    return sorted({end, *known})
 
 
 def _drawn(logits: torch.Tensor, temperature: float) -> torch.Tensor:

@@ -133,3 +133,14 @@ def test_a_tokenizer_without_a_token_to_fill_up_fills_up_with_its_end(model):
 
     sampler = Sampler(Sampling.of(Marks(), 0.0, CALL))
     assert sampler.turns(model, PROMPTS, 0, [3] * 4) == [by_transformers(model, prompt, 3) for prompt in PROMPTS]
+
+
+def test_a_turn_ends_too_where_the_model_ends_its_texts():
+    model = build()
+    (long,) = likeliest().turns(model, [[5, 6, 7]], 0, [12])
+    stop = long[4]
+    model.generation_config.eos_token_id = [END, stop]
+    (short,) = likeliest().turns(model, [[5, 6, 7]], 0, [12])
+    assert short == long[: long.index(stop) + 1]
+    (held,) = likeliest().turns(model, [[5, 6, 7]], 8, [12])
+    assert stop not in held[:8]
