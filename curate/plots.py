@@ -98,15 +98,19 @@ def curves(series: Mapping[str, Sequence[float | None]], *, xlabel: str, ylabel:
         ylabel: the figures, with their unit.
     """
     figure, axes = _figure(rows=9, extra=0.45)
+    last = max((len(values) for values in series.values()), default=1)
     for index, (name, values) in enumerate(series.items()):
         color = SERIES[index % len(SERIES)]
         found = [(step, value) for step, value in enumerate(values, 1) if value is not None]
-        axes.plot([step for step, _ in found], [value for _, value in found], color=color, linewidth=0.8, alpha=0.35)
-        axes.plot([step for step, _ in found], _smooth([value for _, value in found]), color=color, label=name)
+        steps, single = [step for step, _ in found], [value for _, value in found]
+        axes.plot(steps, single, color=color, linewidth=0.8, alpha=0.35)
+        axes.plot(steps, _smooth(single), "o-" if len(found) == 1 else "-", color=color, markersize=4, label=name)
+    axes.set_xlim(0.5, last + 0.5)
     axes.set_ylabel(ylabel, color=QUIET, fontsize=8)
     axes.grid(axis="y", color=GRID, linewidth=0.8)
     axes.xaxis.set_major_locator(_whole_ticks())
-    figure.legend(loc="upper center", ncols=min(6, max(1, len(series))), frameon=False, fontsize=8)
+    if series:
+        figure.legend(loc="upper center", ncols=min(6, len(series)), frameon=False, fontsize=8)
     return _finish(figure, axes, None, xlabel, top=1 - 0.35 / figure.get_figheight())
 
 

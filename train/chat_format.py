@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Any, Literal, Protocol, TypeAlias
 
+from jinja2 import TemplateError
+
 from curate.errors import UsageError
 
 Form: TypeAlias = Mapping[str, Any]
@@ -51,6 +53,10 @@ class Tokenizer(Protocol):
 
 class ChangesThePast(ValueError):
     """A template renders the beginning of a dialogue otherwise once more is added to it."""
+
+
+class TemplateRefuses(ValueError):
+    """A template does not render a dialogue, e.g. since its roles do not take turns."""
 
 
 @dataclass(frozen=True)
@@ -113,13 +119,16 @@ class ChatFormat:
 
     def _text(self, messages: Sequence[Form], tools: Sequence[Form] = (), prompt: bool = False) -> str:
         forms = [self._plain(form) for form in messages]
-        text: str = self.tokenizer.apply_chat_template(
-            forms,
-            tools=list(tools) or None,
-            chat_template=self.template,
-            add_generation_prompt=prompt,
-            tokenize=False,
-        )
+        try:
+            text: str = self.tokenizer.apply_chat_template(
+                forms,
+                tools=list(tools) or None,
+                chat_template=self.template,
+                add_generation_prompt=prompt,
+                tokenize=False,
+            )
+        except (TemplateError, TypeError) as error:
+            raise TemplateRefuses(f"it does not render such a dialogue ({error})") from error
         return text
 
     def _plain(self, form: Form) -> dict[str, Any]:
@@ -129,9 +138,19 @@ class ChatFormat:
             for name in ("content", "reasoning_content"):
                 if isinstance(plain.get(name), str):
                     plain[name] = self.harmless(plain[name])
+        if plain.get("tool_calls"):
+            plain["tool_calls"] = [self._harmless_in(call) for call in plain["tool_calls"]]
         if self.inline and plain.get("reasoning_content"):
             plain["content"] = f"<think>\n{plain.pop('reasoning_content')}\n</think>\n\n{plain.get('content') or ''}"
         return plain
+
+    def _harmless_in(self, value: Any) -> Any:
+        """A JSON value whose texts are all harmless; arguments of calls hold what users wrote."""
+        if isinstance(value, str):
+            return self.harmless(value)
+        if isinstance(value, Mapping):
+            return {self.harmless(str(name)): self._harmless_in(each) for name, each in value.items()}
+        return [self._harmless_in(each) for each in value] if isinstance(value, list) else value
 
     def harmless(self, text: str) -> str:
         """A text in which nothing reads as a mark of the format (`<|im_end|>`): a zero-width space breaks it."""
@@ -188,7 +207,7 @@ def _problem(format: ChatFormat) -> str | None:
     ]
     try:
         told = format.prompt([_ASKED], []) + format.turn(steps[0]) + format.between(steps[1:2]) + format.turn(steps[2])
-    except ChangesThePast as error:
+    except (ChangesThePast, TemplateRefuses) as error:
         return str(error)
     if not format.whole([_ASKED, *steps], []).startswith(told):
         return "it renders a turn otherwise once more is added"

@@ -1,7 +1,7 @@
 """What changed between two evaluations of the same tasks: `python -m train.compare BEFORE AFTER`.
 
 Differences are paired by task, with a 95 % bootstrap interval over tasks. Several pairs, e.g. one a training seed, are
-pooled: `BEFORE1 AFTER1 BEFORE2 AFTER2 ...`; the mean counts each pair alike, and tasks are drawn anew within each.
+pooled: `BEFORE1 AFTER1 BEFORE2 AFTER2 ...`; the mean counts each pair alike, and pairs of the same tasks share draws.
 """
 
 from __future__ import annotations

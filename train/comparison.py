@@ -12,10 +12,14 @@ import pyarrow as pa
 from curate.errors import UsageError
 from curate.folder import DatasetFolder, FolderWriter, Manifest, folder_input
 from curate.report import Cell, Report
-from train.evaluation import Interval, Row, Value, attempts, done_label, figures_of, pooled, task_values
-from train.evaluation_report import ALL, KIND, Table, cells
+from train.evaluation import LIVE, Interval, Row, Value, attempts, done_label, figures_of, pooled, task_values
+from train.evaluation_report import ALL, INTERVALS, KIND, Table, cells, terms
 
 _SHOWN = ("before", "after", "difference")
+_POOLED = (
+    "Every pair counts alike; pairs of the same tasks share their draws. The pairs themselves are not drawn: how far "
+    "other training runs would differ is seen pair by pair, and is no part of the intervals."
+)
 _FIELDS: list[pa.Field[Any]] = [
     pa.field("figure", pa.string(), nullable=False),
     pa.field("kind", pa.string(), nullable=False),
@@ -34,7 +38,7 @@ class Difference:
         figure: its label, e.g. "end-to-end success".
         kind: of the tasks, "all" for all.
         thinking: how earlier thoughts were treated, "dropped", "kept", or "dropped, kept" where it differs.
-        tasks: of all pairs.
+        tasks: of all pairs, each once.
         before: mean with its interval.
         after: the same.
         difference: after less before, paired by task.
@@ -91,7 +95,10 @@ class Comparison:
             (f"{done} by kind of task", "kind", [(_named(line.kind, line, kinds), line) for line in kinds]),
         ]
         if self.by_pair:
-            pairs = [(_named(f"{number}", line, self.by_pair), line) for number, line in enumerate(self.by_pair, 1)]
+            ways = len({line.thinking for line in self.by_pair})
+            pairs = [
+                (_named(f"{number // ways + 1}", line, self.by_pair), line) for number, line in enumerate(self.by_pair)
+            ]
             shown.append((f"{done} by pair", "pair", pairs))
         return [(caption, _table(first, lines)) for caption, first, lines in shown]
 
@@ -139,13 +146,13 @@ class _Pair:
             [row for row in self.after if row["thinking"] == after],
         )
 
-    def values(self, value: Value, kind: str) -> tuple[list[float], list[float]]:
-        """The values of a figure by task, before and after, in the same order."""
+    def values(self, value: Value, kind: str) -> tuple[dict[str, float], dict[str, float]]:
+        """The values of a figure by task, before and after."""
         before, after = (
             task_values([row for row in rows if kind in (ALL, row["kind"])], value)
             for rows in (self.before, self.after)
         )
-        return list(before.values()), [after[task] for task in before]
+        return before, after
 
 
 def _read(before: Path, after: Path) -> _Pair:
@@ -192,10 +199,10 @@ def _line(pairs: Sequence[_Pair], label: str, value: Value, kind: str, mode: tup
         label,
         kind,
         mode[0] if mode[0] == mode[1] else ", ".join(mode),
-        sum(len(before) for before, _ in found),
+        len({task for before, _ in found for task in before}),
         pooled([before for before, _ in found], seed),
         pooled([after for _, after in found], seed),
-        pooled([[two - one for one, two in zip(*sides, strict=True)] for sides in found], seed),
+        pooled([{task: after[task] - value for task, value in before.items()} for before, after in found], seed),
     )
 
 
@@ -236,9 +243,9 @@ def report(found: Comparison) -> Report:
     """The comparison as a report."""
     made = Report("Two evaluations of the same tasks")
     made.text(
-        "Differences are after less before, paired by task; intervals are 95 %, by bootstrap over tasks"
-        + (", drawn anew within each pair, and every pair counts alike." if found.by_pair else ".")
+        f"Differences are after less before, paired by task. {INTERVALS}" + (f" {_POOLED}" if found.by_pair else "")
     )
+    made.text(terms(live=found.done.figure == LIVE["success"], both=len({each.thinking for each in found.lines}) > 1))
     for caption, table in found.tables():
         made.table(caption, *table)
     made.plot(f"{found.done.figure} before and after, with 95 % intervals", found.plot())

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from transformers.cache_utils import Cache, DynamicLayer
+from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +30,24 @@ class Sampling:
     temperature: float = 1.0
     held_back: tuple[int, ...] = ()
 
+    @classmethod
+    def of(cls, tokenizer: Any, temperature: float, call_mark: int | None) -> Sampling:
+        """As a tokenizer has its marks; one without a token to fill up fills up with its end.
+
+        Args:
+            tokenizer: of transformers.
+            temperature: of sampling.
+            call_mark: id of the token that begins a call.
+        """
+        end, pad = tokenizer.eos_token_id, tokenizer.pad_token_id
+        return cls(end, end if pad is None else pad, temperature, () if call_mark is None else (call_mark,))
+
 
 class Sampler:
     """Lets a causal language model speak; remembers the rollouts of its last call.
+
+    A model that is not all full attention (windows, running states) reads each prompt from its start: it would count
+    the holes that other rollouts leave in a row.
 
     Args:
         sampling: how tokens are drawn.
@@ -66,26 +81,34 @@ class Sampler:
 
     def _resumed(self, model: Any, prompts: Sequence[list[int]]) -> _Held:
         """What is held of the prompts; what is new of them waits to be read."""
-        kept = None if self._held is None else _goes_on(self._held.tokens, prompts)
-        if self._held is None or kept is None:
-            self._held = _Held(model.device, len(prompts))
+        held, self._held = self._held, None
+        kept = None if held is None else _goes_on(held.tokens, prompts)
+        if held is None or kept is None:
+            del held  # before the next ones need its room
+            cache, lasting = _empty_cache(model)
+            held = _Held(model.device, len(prompts), cache)
         else:
-            self._held.select(kept)
-        self._held.wait(prompts)
-        return self._held
+            lasting = True
+            held.select(kept)
+            held.close_up()
+        self._held = held if lasting else None
+        held.wait(prompts)
+        return held
 
     def _spoken(self, model: Any, held: _Held, least: int, most: torch.Tensor) -> list[list[int]]:
         rule, said = self._sampling, [list[int]() for _ in held.tokens]
+        ends = _ends(model, rule.end)
+        last = torch.tensor(ends, device=held.device)
         open_rows = torch.ones(len(said), dtype=torch.bool, device=held.device)
         columns = []
         for number in range(int(most.max())):
             logits = self._read(model, held)
             if number < least:
-                logits[:, [rule.end, *rule.held_back]] = -torch.inf
+                logits[:, [*ends, *rule.held_back]] = -torch.inf
             drawn = _drawn(logits, rule.temperature)
             columns.append(torch.where(open_rows, drawn, -1))
             held.say(drawn, open_rows)
-            open_rows = open_rows & (drawn != rule.end) & (number + 1 < most)
+            open_rows = open_rows & ~torch.isin(drawn, last) & (number + 1 < most)
             if not bool(open_rows.any()):
                 break
         for row, ids in enumerate(torch.stack(columns, 1).tolist()):
@@ -120,9 +143,9 @@ class _Held:
         tokens: known of each rollout; the first of them are in the cache, the others wait to be read.
     """
 
-    def __init__(self, device: Any, count: int) -> None:
+    def __init__(self, device: Any, count: int, cache: Cache) -> None:
         self.device = device
-        self.cache = Cache(layer_class_to_replicate=RoomyLayer)
+        self.cache = cache
         self.tokens: list[list[int]] = [[] for _ in range(count)]
         self._there = torch.zeros((count, 0), dtype=torch.long, device=device)
         self._in_cache = torch.zeros(count, dtype=torch.long, device=device)
@@ -136,6 +159,17 @@ class _Held:
         self.cache.batch_select_indices(index)
         self.tokens = [self.tokens[row] for row in rows]
         self._there, self._in_cache = self._there[index], self._in_cache[index]
+
+    def close_up(self) -> None:
+        """Close the holes where they take more room than what is held: a long result is a hole in all other rows."""
+        longest = int(self._in_cache.max())
+        if self._there.shape[1] <= 2 * longest:
+            return
+        columns = self._there.sort(dim=1, stable=True).indices[:, -longest:]
+        for layer in self.cache.layers:
+            assert isinstance(layer, RoomyLayer), "no other cache lasts"
+            layer.take_columns(columns)
+        self._there = self._there.gather(1, columns)
 
     def wait(self, prompts: Sequence[list[int]]) -> None:
         """What is new of the prompts is to be read next, right-aligned so that each ends in the last column."""
@@ -189,6 +223,31 @@ class RoomyLayer(DynamicLayer):  # type: ignore[no-untyped-call]
         if self.is_initialized:
             self._buffers = [buffer[indices] for buffer in self._buffers]
             self.keys, self.values = (buffer[:, :, : self._used] for buffer in self._buffers)
+
+    def take_columns(self, columns: torch.Tensor) -> None:
+        """Keep some columns of each rollout, shape (rollouts, columns)."""
+        where = columns[:, None, :, None]
+        self._buffers = [
+            buffer.gather(2, where.expand(-1, buffer.shape[1], -1, buffer.shape[-1])) for buffer in self._buffers
+        ]
+        self._used = columns.shape[1]
+        self.keys, self.values = self._buffers
+
+
+def _empty_cache(model: Any) -> tuple[Cache, bool]:
+    """A cache, and whether holes in it do no harm, so that it can last from turn to turn."""
+    usual = DynamicCache(config=model.config)
+    if all(type(layer) is DynamicLayer for layer in usual.layers):
+        return Cache(layer_class_to_replicate=RoomyLayer), True
+    return usual, False
+
+
+def _ends(model: Any, end: int) -> list[int]:
+    """Ids behind which nothing is said: the end of a turn, and those that the model itself ends texts with."""
+    config = getattr(model, "generation_config", None)
+    told = getattr(config, "eos_token_id", None)
+    known = told if isinstance(told, list) else [] if told is None else [told]
+    return sorted({end, *known})
 
 
 def _drawn(logits: torch.Tensor, temperature: float) -> torch.Tensor:

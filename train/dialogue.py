@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
+from curate.canonical import compact_json
 from curate.readers.messages import message
 from curate.trajectory import Evidence, Message, Trajectory
 from curate.trl_form import training_row
@@ -91,7 +92,12 @@ class Dialogue:
         return RolloutTask(row, open_part(row, kept=kept), self.case.seed, self.episode)
 
     def take(self, rollout: Rollout) -> None:
-        """Take in a rollout, and hear what the user says to it."""
+        """Take in a rollout, and hear what the user says to it.
+
+        Raises:
+            ValueError: if it holds text that no file can (half a surrogate pair); nothing of it is taken in then.
+        """
+        compact_json([rollout.error, rollout.messages]).encode()
         offset = len(self.messages)
         self.messages += _renumbered(rollout.messages, self.rollouts)
         self.evidence += [step | {"message_index": step["message_index"] + offset} for step in rollout.evidence]

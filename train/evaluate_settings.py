@@ -92,6 +92,15 @@ class RecordedSettings:
     cache: Path | None = None
     drop_think_calls: bool = False
 
+    def check(self) -> None:
+        """Refuse a bound that is none.
+
+        Raises:
+            UsageError: naming the flag.
+        """
+        if not -inf < self.min_reward < inf:
+            raise UsageError(f"--min-reward must be a number, not {self.min_reward}")
+
 
 @dataclass(frozen=True)
 class EvaluateSettings:
@@ -145,9 +154,9 @@ class EvaluateSettings:
         for name in ("tasks", "samples"):
             if getattr(self, name) < 1:
                 raise UsageError(f"--{name} must be at least 1, not {getattr(self, name)}")
-        if self.seed < 0:
-            raise UsageError(f"--seed must not be negative, not {self.seed}")
+        if not 0 <= self.seed < 2**63:
+            raise UsageError(f"--seed must be at least 0 and below 2^63, not {self.seed}")
         if self.on == DESK and self.recorded.cache is not None:
             raise UsageError("--cache answers the calls of recorded turns (--on DATA); the desk answers its own")
-        for part in (self.speech, self.server, self.live, self.rollout):
+        for part in (self.speech, self.server, self.live, self.recorded, self.rollout):
             part.check()

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from math import comb
 from statistics import fmean
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from curate.canonical import canonical_json, parse_arguments
 from curate.trajectory import Message
+
+if TYPE_CHECKING:
+    import numpy as np
 
 RESAMPLES = 2_000
 _AT_ONCE = 2_000_000
@@ -30,7 +33,8 @@ class Interval(NamedTuple):
 def process_accuracy(messages: Sequence[Message], expected: Sequence[tuple[str, Mapping[str, Any]]]) -> float:
     """Share of the expected calls that were made, in their order, with equal arguments (ACEBench, arXiv 2501.12851).
 
-    Further calls in between cost nothing; without expected calls it is 1.
+    Further calls in between cost nothing; from the first expected call that is missing on, none counts, since those
+    behind it were made without what it would have told. Without expected calls it is 1.
     """
     if not expected:
         return 1.0
@@ -52,25 +56,60 @@ def pass_hat_k(successes: Sequence[Sequence[bool]], k: int) -> float:
 
 def interval(by_task: Sequence[float], seed: int = 0) -> Interval:
     """The mean and the 95 % percentile interval of a bootstrap over tasks (Efron 1979)."""
-    return pooled([by_task], seed)
+    return pooled([{str(place): value for place, value in enumerate(by_task)}], seed)
 
 
-def pooled(runs: Sequence[Sequence[float]], seed: int = 0) -> Interval:
-    """As `interval`, of several runs: the mean of their means, the tasks of each run drawn anew within it."""
+def pooled(runs: Sequence[Mapping[str, float]], seed: int = 0) -> Interval:
+    """As `interval`, of several runs: the mean of their means, each run counts alike.
+
+    Tasks are drawn within each run; runs that share tasks share their draw, as a task that is hard is so in all of
+    them. The runs themselves are not drawn: how far others would differ is no part of the interval.
+
+    Args:
+        runs: task -> value.
+        seed: of the draws.
+    """
     import numpy as np
 
-    held = [np.asarray(run, dtype=np.float64) for run in runs if len(run)]
+    held = [run for run in runs if run]
     if not held:
         return Interval(0.0, 0.0, 0.0)
     rng = np.random.default_rng(seed)
-    drawn = np.zeros(RESAMPLES)
-    for values in held:
-        rows = max(1, _AT_ONCE // len(values))
-        for start in range(0, RESAMPLES, rows):
-            count = min(rows, RESAMPLES - start)
-            drawn[start : start + count] += values[rng.integers(0, len(values), (count, len(values)))].mean(axis=1)
+    drawn = sum(_drawn_means(some, rng) for some in _sharing(held))
     low, high = np.percentile(drawn / len(held), [2.5, 97.5])
-    return Interval(float(np.mean([values.mean() for values in held])), float(low), float(high))
+    return Interval(fmean(fmean(run.values()) for run in held), float(low), float(high))
+
+
+def _sharing(runs: Sequence[Mapping[str, float]]) -> list[list[Mapping[str, float]]]:
+    """The runs by whether they share tasks, be it through others."""
+    groups: list[tuple[set[str], list[Mapping[str, float]]]] = []
+    for run in runs:
+        tasks, members, apart = set(run), [run], []
+        for group in groups:
+            if tasks.isdisjoint(group[0]):
+                apart.append(group)
+            else:
+                tasks, members = tasks | group[0], group[1] + members
+        groups = [*apart, (tasks, members)]
+    return [members for _, members in groups]
+
+
+def _drawn_means(runs: Sequence[Mapping[str, float]], rng: np.random.Generator) -> Any:
+    """Sum of the runs' means over tasks drawn for all of them at once, shape (RESAMPLES,), float64."""
+    import numpy as np
+
+    tasks = list(dict.fromkeys(task for run in runs for task in run))
+    drawn, rows = np.zeros(RESAMPLES), max(1, _AT_ONCE // len(tasks))
+    for start in range(0, RESAMPLES, rows):
+        shape = min(rows, RESAMPLES - start), len(tasks)
+        places = rng.integers(0, len(tasks), shape)
+        for run in runs:
+            there = np.array([task in run for task in tasks])
+            known = np.array([run.get(task, 0.0) for task in tasks], dtype=np.float64)
+            met = there[places].sum(axis=1)
+            means = known[places].sum(axis=1) / np.maximum(met, 1)
+            drawn[start : start + shape[0]] += np.where(met, means, known.sum() / there.sum())
+    return drawn
 
 
 def task_values(rows: Sequence[Row], value: Value) -> dict[str, float]:
@@ -79,11 +118,6 @@ def task_values(rows: Sequence[Row], value: Value) -> dict[str, float]:
     for row in rows:
         tasks.setdefault(row["task_id"], []).append(row)
     return {task_id: value(some) for task_id, some in tasks.items()}
-
-
-def by_task(rows: Sequence[Row], name: str) -> list[float]:
-    """Mean of a column for each task, in their order."""
-    return list(task_values(rows, mean_of(name)).values())
 
 
 def mean_of(name: str) -> Value:

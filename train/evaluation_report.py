@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Table = tuple[list[str], list[list[Cell]]]
 KIND, ALL = "evaluation", "all"
+INTERVALS = "Intervals are 95 %, by bootstrap over tasks; over few tasks, or where all agree, they are too narrow."
 NOT_DECIDING = ("out", "overwrite", "config", "model", "server")
 
 
@@ -149,6 +150,7 @@ def report(rows: Sequence[Row], settings: EvaluateSettings) -> Report:
     live, seed = done_column(rows) == "success", settings.seed
     made = Report(f"Evaluation on {f'the {settings.live.preset} desk' if live else 'recorded user turns'}")
     made.text(_what(rows, settings))
+    made.text(terms(live=live, both=len(_modes(rows)) == 2))
     for caption, table in tables(rows, seed):
         made.table(caption, *table)
     shares = intervals(_kinds(rows), _by_kind(rows, seed), xlabel="share of tasks")
@@ -173,10 +175,14 @@ def _by_kind(rows: Sequence[Row], seed: int) -> dict[str, list[Interval]]:
 
 def _what(rows: Sequence[Row], settings: EvaluateSettings) -> str:
     """What was measured and how, as a paragraph."""
-    tasks, each = len({row["task_id"] for row in rows}), attempts(rows)
-    told = [f"{len(rows):,} episodes of {tasks:,} tasks, {each} attempt{'s' if each > 1 else ''} each."]
-    told.append("Intervals are 95 %, by bootstrap over tasks.")
-    if done_column(rows) == "success":
+    tasks, turns = (len({row[name] for row in rows}) for name in ("task_id", "turn"))
+    each, live, ways = attempts(rows), done_column(rows) == "success", _modes(rows)
+    told = [
+        f"{len(rows):,} episodes of {tasks:,} tasks{'' if live else f' with {turns:,} user turns'}, "
+        f"{each} attempt{'s' if each > 1 else ''} each{' with earlier thinking kept and dropped' * (len(ways) == 2)}."
+    ]
+    told.append(INTERVALS)
+    if live:
         told.append("A task is done if the desk ended in the state it should and the answers held what they must.")
     else:
         by = "a cache" if settings.recorded.cache else "the recording itself (the result of the equal call, else none)"
@@ -189,6 +195,25 @@ def _what(rows: Sequence[Row], settings: EvaluateSettings) -> str:
             "The model was served: its tokenizer is not known, so its thinking is counted in words. "
             "Earlier thoughts that are kept are sent; whether the model sees them is up to the server."
         )
+    return " ".join(told)
+
+
+def terms(*, live: bool, both: bool) -> str:
+    """What the figures are, as a paragraph.
+
+    Args:
+        live: of a world that has an end state.
+        both: earlier thinking was kept and dropped.
+    """
+    expected = "the shortest right ones" if live else "those of the recorded reply, but for failed ones and think tools"
+    told = [f"Process accuracy is the share of the expected calls ({expected}) that were made, in their order and with"]
+    told.append("equal arguments, up to the first that is missing; further calls cost nothing.")
+    told.append(f"pass^k is how likely k attempts are all {'a success' if live else 'with all expected calls met'}.")
+    told.append(
+        "Calls, turns and thinking are means of an attempt; a malformed call could not be run, and is a call too."
+    )
+    if both:
+        told.append("Earlier thinking, that of user turns before the current one, was kept in the prompt or dropped.")
     return " ".join(told)
 
 

@@ -53,11 +53,7 @@ class TrainerGenerate:
                 )
             )
             self._model.eval()
-            held_back = () if self._call_mark is None else (self._call_mark,)
-            tokenizer = trainer.processing_class
-            self._sampler = Sampler(
-                Sampling(tokenizer.eos_token_id, tokenizer.pad_token_id, trainer.args.temperature, held_back)
-            )
+            self._sampler = Sampler(Sampling.of(trainer.processing_class, trainer.args.temperature, self._call_mark))
         return self
 
     def __exit__(
@@ -66,6 +62,7 @@ class TrainerGenerate:
         """Give the model back to training."""
         if self._model is not None:
             self._model.train()
+            self._sampler.forget()  # the weights change, and training needs the room
         self._open.close()
 
     def __call__(self, prompts: list[list[int]], min_new: int, max_new: list[int]) -> list[Generated]:

@@ -21,9 +21,8 @@ class LocalGenerate:
     def __init__(self, model: Any, tokenizer: Any, temperature: float = 1.0, batch: int = 128) -> None:
         self._model = model.eval()
         self._batch = batch
-        marks = tokenizer.get_added_vocab()
-        held_back = (marks["<tool_call>"],) if "<tool_call>" in marks else ()
-        self._sampler = Sampler(Sampling(tokenizer.eos_token_id, tokenizer.pad_token_id, temperature, held_back))
+        call_mark = tokenizer.get_added_vocab().get("<tool_call>")
+        self._sampler = Sampler(Sampling.of(tokenizer, temperature, call_mark))
 
     def __call__(self, prompts: list[list[int]], min_new: int, max_new: list[int]) -> list[Generated]:
         """One turn for each prompt."""

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from curate.progress import track
 from curate.trajectory import Message, Trajectory
+from train.chat_format import TemplateRefuses
 from train.settings import PromptSettings
 from train.think_calls import without_think_calls
 from train.tokens import Part, Renderer, parts
@@ -85,7 +86,12 @@ def _prompts(row: Trajectory, settings: PromptSettings, renderer: Renderer) -> I
         if not settings.every_turn and not any(step.get("tool_calls") for step in part.steps):
             counts["reply_calls_no_tool"] += 1
             continue
-        if len(renderer.prompt(part)) > settings.max_prompt:
+        try:
+            length = len(renderer.prompt(part))
+        except TemplateRefuses:
+            counts["template_refuses"] += 1
+            continue
+        if length > settings.max_prompt:
             counts["prompt_too_long"] += 1
             continue
         counts["prompts"] += 1

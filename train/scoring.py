@@ -9,6 +9,7 @@ from typing import Any
 from cachebuild.answer import TIERS
 from curate.canonical import compact_json, hash128
 from curate.env import DEFAULT_RULES, EnvRules
+from curate.sandbox.checking import has_fact
 from curate.trajectory import Message, Parent, Trajectory, rehash
 from synth.answer_judge import required_facts
 from synth.judging import Case, Verdict
@@ -23,7 +24,16 @@ from train.settings import RewardSettings
 def case_of(rollout: Rollout, prompt: StoredPrompt) -> Case:
     """What a judge is given of a rollout: its answer, the dialogue before it, and what the data know of a good one."""
     dialogue = prompt.row["messages"][: prompt.part.message_index + 1]
-    return Case(rollout.answer, dialogue, final_text(prompt.reference), required_facts(prompt.row))
+    reference = final_text(prompt.reference)
+    return Case(rollout.answer, dialogue, reference, _facts(prompt.row, reference))
+
+
+def _facts(row: Trajectory, reference: str) -> tuple[str, ...]:
+    """What the answer to one user turn must say: of a dialogue that said all it must, what was said in that turn."""
+    facts = required_facts(row)
+    if row["reward"] is None or row["reward"] < 1:
+        return facts
+    return tuple(fact for fact in facts if has_fact(reference, fact))
 
 
 def score(
@@ -114,21 +124,6 @@ def trajectory(
         step | {"message_index": step["message_index"] + offset, "step_reward": reward.total}
         for step in rollout.evidence
     ]
-    told: dict[str, Any] = {
-        "status": rollout.status,
-        "error": rollout.error,
-        "malformed_calls": rollout.malformed,
-        "reward": {
-            "answer": reward.answer,
-            "process": reward.process.total,
-            "alpha": reward.alpha,
-            **reward.process.parts,
-        },
-        "worst_tier": reward.tier,
-        "min_p": reward.p,
-    }
-    if judged is not None:
-        told["judge"] = dict(judged)
     made = dict(row) | {
         "trajectory_id": hash128("rollout", row["trajectory_id"], str(at), name),
         "source": "rollout",
@@ -139,6 +134,19 @@ def trajectory(
         "thinking": [],
         "evidence": evidence,
         "parent": Parent(trajectory_id=row["trajectory_id"], message_index=at),
-        "metadata": compact_json(told),
+        "metadata": compact_json(_told(rollout, reward, judged)),
     }
     return rehash(Trajectory(**made))  # type: ignore[typeddict-item]
+
+
+def _told(rollout: Rollout, reward: Reward, judged: Mapping[str, str] | None) -> dict[str, Any]:
+    """How it ended and what it was paid for, as a saved rollout tells it."""
+    paid = {"answer": reward.answer, "process": reward.process.total, "alpha": reward.alpha, **reward.process.parts}
+    told: dict[str, Any] = {
+        "status": rollout.status,
+        "error": rollout.error,
+        "malformed_calls": rollout.malformed,
+        "reward": paid,
+    }
+    told |= {"worst_tier": reward.tier, "min_p": reward.p}
+    return told if judged is None else told | {"judge": dict(judged)}

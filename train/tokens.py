@@ -6,6 +6,7 @@ piece (prompt, turn, what comes between) is tokenised by itself, as a rollout do
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from typing import Literal
 
 from curate.trajectory import Trajectory
 from curate.trl_form import training_row
-from train.chat_format import ChangesThePast, ChatFormat, Form
+from train.chat_format import ChangesThePast, ChatFormat, Form, TemplateRefuses
 from train.settings import TokenSettings
 from train.think_calls import without_think_calls
 
@@ -89,7 +90,7 @@ class Renderer:
     format: ChatFormat
     settings: TokenSettings = field(default_factory=TokenSettings)
     counts: Counter[str] = field(default_factory=Counter)
-    _known: dict[str, list[int]] = field(default_factory=dict, repr=False)
+    _known: dict[str, array[int]] = field(default_factory=dict, repr=False)
 
     def examples(self, row: Trajectory) -> Iterator[Example]:
         """The examples of a row; what gives none is counted."""
@@ -101,6 +102,9 @@ class Renderer:
                 pieces = self._cut(self.pieces(part))
             except ChangesThePast:
                 self.counts["template_changes_the_past"] += 1
+                continue
+            except TemplateRefuses:
+                self.counts["template_refuses"] += 1
                 continue
             if not any(piece.trained for piece in pieces):
                 self.counts["too_long"] += 1
@@ -122,7 +126,7 @@ class Renderer:
         if key not in self._known:
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
-            self._known[key] = self.format.encode(self.format.between(forms))
+            self._known[key] = array("i", self.format.encode(self.format.between(forms)))  # a ninth of a list's room
         return list(self._known[key])
 
     def pieces(self, part: Part) -> list[Piece]:
@@ -130,6 +134,7 @@ class Renderer:
 
         Raises:
             ChangesThePast: if the template renders the whole otherwise than its pieces.
+            TemplateRefuses: if it does not render it at all.
         """
         texts = [(self.format.prompt(part.history, part.tools), False, False)]
         at = 0

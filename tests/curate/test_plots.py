@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from curate.plots import intervals
+from curate.plots import curves, intervals
 from curate.progress import counting
 
 
@@ -22,3 +22,12 @@ def test_a_count_of_what_no_loop_of_ours_does():
     with counting("asking", unit="turn") as count:
         count(3)
         count(0)
+
+
+def test_curves_of_one_step_of_none_and_of_many_are_drawn_the_same_way_twice():
+    shown = {"one": [None, 0.5], "none": [], "many": [0.1, None, *[0.5] * 40]}
+    svg = curves(shown, xlabel="step", ylabel="reward")
+    assert svg.startswith("<svg") and svg == curves(shown, xlabel="step", ylabel="reward")
+    assert curves({}, xlabel="step", ylabel="reward").startswith("<svg")
+    dots = [curves({"a": values}, xlabel="s", ylabel="r").count("<use") for values in ([0.5], [0.5, 0.6])]
+    assert dots[0] > 0

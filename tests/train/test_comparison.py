@@ -67,6 +67,14 @@ def test_pairs_are_pooled_and_shown_one_by_one(evaluation):
     assert [caption for caption, _ in found.tables()][-1] == "end-to-end success by pair"
 
 
+def test_pairs_of_the_same_tasks_are_no_more_tasks(evaluation):
+    many = {f"a{n}": [n % 2 == 0] for n in range(40)}
+    pair = evaluation("one", many), evaluation("two", {task: [True] for task in many})
+    alone, thrice = compare([pair]).done, compare([pair] * 3).done
+    assert thrice.tasks == 40
+    assert thrice.difference == pytest.approx(alone.difference) and thrice.before == pytest.approx(alone.before)
+
+
 def test_evaluations_of_other_tasks_are_refused(evaluation, capsys):
     one, two = evaluation("one", BEFORE), evaluation("two", {"a1": [True]})
     with pytest.raises(UsageError, match="different tasks: 1 in common, 2 and 0 not"):
@@ -80,6 +88,8 @@ def test_ways_to_treat_thinking_are_compared_with_their_like_or_with_each_other(
     shown = compare([(both[0], both[1])])
     assert {line.thinking for line in shown.lines} == {"dropped", "kept"}
     assert "all (kept)" in [row[0] for row in shown.tables()[1][1][1]]
+    twice = compare([(both[0], both[1])] * 2).tables()[-1][1][1]
+    assert [row[0] for row in twice] == ["1 (dropped)", "1 (kept)", "2 (dropped)", "2 (kept)"]
     dropped, kept = evaluation("three", BEFORE), evaluation("four", BEFORE, thinking=("kept",))
     assert compare([(dropped, kept)]).done.thinking == "dropped, kept"
     with pytest.raises(UsageError, match="--thinking"):
@@ -99,5 +109,6 @@ def test_the_command_prints_and_writes_the_differences(evaluation, tmp_path, cap
     assert "end-to-end success" in capsys.readouterr().out
     written = pl.read_parquet(tmp_path / "out" / "differences*.parquet")
     assert written.filter(figure="end-to-end success", kind="all")["difference"].item() == pytest.approx(1 / 3)
-    assert "<svg" in (tmp_path / "out" / "report.html").read_text()
+    shown = (tmp_path / "out" / "report.html").read_text()
+    assert "<svg" in shown and "Process accuracy is the share of the expected calls (the shortest right ones)" in shown
     assert main([*pairs, "--out", str(tmp_path / "out")]) == 0 and "up to date" in capsys.readouterr().err

@@ -9,8 +9,7 @@ from train.decoding import Sampler, Sampling  # noqa: E402
 END, PAD, CALL = 1, 0, 2
 
 
-@pytest.fixture(scope="module")
-def model():
+def build(**given):
     torch.manual_seed(0)
     config = Qwen3Config(
         vocab_size=40,
@@ -22,8 +21,14 @@ def model():
         head_dim=16,
         max_position_embeddings=256,
         initializer_range=0.3,
+        **given,
     )
     return Qwen3ForCausalLM(config).eval()
+
+
+@pytest.fixture(scope="module")
+def model():
+    return build()
 
 
 def by_transformers(model, prompt, most):
@@ -52,8 +57,12 @@ def test_the_likeliest_turns_are_those_of_transformers(model):
     assert turns == [by_transformers(model, prompt, 12) for prompt in PROMPTS]
 
 
-def test_a_rollout_that_goes_on_is_read_as_if_from_its_start(model):
-    sampler = likeliest()
+WINDOWS = {"use_sliding_window": True, "sliding_window": 4, "max_window_layers": 0}
+
+
+@pytest.mark.parametrize("given", [{}, WINDOWS, WINDOWS | {"max_window_layers": 1}])
+def test_a_rollout_that_goes_on_is_read_as_if_from_its_start(given):
+    model, sampler = build(**given), likeliest()
     live = [list(prompt) for prompt in PROMPTS]
     for number in range(4):
         most = [3 + number, 9, 1, 6][: len(live)]
@@ -95,3 +104,43 @@ def test_tokens_are_drawn_as_often_as_they_are_likely(model):
         wanted = model(torch.tensor([[5, 6, 7]])).logits[0, -1].softmax(-1)
     drawn = torch.bincount(torch.tensor([turn[0] for turn in turns]), minlength=40) / 20_000
     assert (drawn - wanted).abs().max() < 0.02
+
+
+def test_a_long_result_of_one_rollout_leaves_no_lasting_holes_in_the_others(model):
+    sampler = likeliest()
+    live = [list(prompt) for prompt in PROMPTS]
+    for number in range(8):
+        turns = sampler.turns(model, live, 0, [3] * 4)
+        assert turns == [by_transformers(model, prompt, 3) for prompt in live]
+        columns = sampler._held.cache.get_seq_length()
+        assert columns <= 2 * max(map(len, live)) + 43
+        added = [[20 + number] * (40 if at == number % 4 else 1) for at in range(4)]
+        live = [prompt + turn + some for prompt, turn, some in zip(live, turns, added, strict=True)]
+    assert columns < 8 * 40
+
+
+def test_what_is_remembered_is_let_go(model):
+    sampler = likeliest()
+    (first,) = sampler.turns(model, [[5, 6, 7]], 0, [4])
+    sampler.forget()
+    sampler.turns(model, [[5, 6, 7, *first, 30]], 0, [1])
+    assert sampler.read == 2 * (3 + len(first)) - 1 + 1
+
+
+def test_a_tokenizer_without_a_token_to_fill_up_fills_up_with_its_end(model):
+    class Marks:
+        eos_token_id, pad_token_id = END, None
+
+    sampler = Sampler(Sampling.of(Marks(), 0.0, CALL))
+    assert sampler.turns(model, PROMPTS, 0, [3] * 4) == [by_transformers(model, prompt, 3) for prompt in PROMPTS]
+
+
+def test_a_turn_ends_too_where_the_model_ends_its_texts():
+    model = build()
+    (long,) = likeliest().turns(model, [[5, 6, 7]], 0, [12])
+    stop = long[4]
+    model.generation_config.eos_token_id = [END, stop]
+    (short,) = likeliest().turns(model, [[5, 6, 7]], 0, [12])
+    assert short == long[: long.index(stop) + 1]
+    (held,) = likeliest().turns(model, [[5, 6, 7]], 8, [12])
+    assert stop not in held[:8]

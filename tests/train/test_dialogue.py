@@ -101,6 +101,13 @@ def test_a_crash_ends_its_own_dialogue_alone():
     assert dialogues[0].error == "ZeroDivisionError: no words"
 
 
+def test_text_that_no_file_can_hold_ends_its_own_dialogue_alone():
+    dialogues = [Dialogue(case(f"t{n}"), Desk(), Talker("bye")) for n in range(2)]
+    play(dialogues, lambda tasks: [answered("half a \ud800"), answered("whole")], kept=False, most=3)
+    assert [each.status for each in dialogues] == ["crashed", "user_done"]
+    assert not dialogues[0].messages and not dialogues[0].answers
+
+
 def test_earlier_thoughts_are_kept_or_dropped():
     row = row_of(message("user", "a"), says("b", thought="I think."), message("user", "c"))
     told = [open_part(row, kept=kept).history[1].get("reasoning_content") for kept in (True, False)]

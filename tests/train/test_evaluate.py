@@ -76,6 +76,7 @@ def test_earlier_thinking_kept_and_dropped_stand_side_by_side(tmp_path):
     assert expert.kept == [False, True]
     assert [row["thinking"] for row in found.rows] == ["dropped"] * 8 + ["kept"] * 8
     report = (tmp_path / "live" / "report.md").read_text()
+    assert "16 episodes of 4 tasks, 2 attempts each with earlier thinking kept and dropped." in report
     assert "| mean, dropped | 95 %, dropped | mean, kept | 95 %, kept | kept less dropped | 95 % of it |" in report
     assert len({row["trajectory_id"] for row in found.rows}) == 16
 
@@ -147,6 +148,7 @@ def test_a_tiny_model_plays_recorded_turns(model, tmp_path, cache_of, capsys, ca
     assert len(found) == 8 and {row["success"] for row in found} == {None}
     assert "all expected calls met" in capsys.readouterr().out
     report = (tmp_path / "out" / "report.md").read_text()
+    assert "8 episodes of 1 tasks with 4 user turns, 2 attempts each." in report
     assert ("by a cache" if cached else "by the recording itself") in report
 
 
@@ -202,6 +204,8 @@ def test_a_template_that_leaves_earlier_thoughts_out_cannot_keep_them(tokenizer)
         (["--base-url", "http://x/v1"], "--served-model"),
         (["--model", "m", "--tasks", "0"], "--tasks"),
         (["--model", "m", "--temperature", "-1"], "--temperature"),
+        (["--model", "m", "--on", "d", "--min-reward", "nan"], "--min-reward"),
+        (["--model", "m", "--seed", str(2**63)], "--seed"),
         (["--model", "m", "--cache", "c"], "--on DATA"),
         (["--model", "m", "--on", "nowhere"], "nowhere does not exist"),
         (["--model", "m", "--max-user-turns", "0"], "--max-user-turns"),

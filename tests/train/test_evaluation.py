@@ -47,15 +47,37 @@ def test_an_interval_is_about_as_wide_as_it_should_be():
     assert mean == 0.5 and low == pytest.approx(0.451, abs=0.006) and high == pytest.approx(0.549, abs=0.006)
 
 
+def named(run, values):
+    return {f"{run}{number}": value for number, value in enumerate(values)}
+
+
 @given(SHARES, SHARES)
 def test_pooled_runs_count_alike_whatever_their_size(one, two):
-    found = pooled([one, two])
+    found = pooled([named("a", one), named("b", two)])
     assert found.mean == pytest.approx((sum(one) / len(one) + sum(two) / len(two)) / 2)
     assert found.low - 1e-9 <= found.mean <= found.high + 1e-9
 
 
 def test_more_runs_make_a_narrower_interval():
     values = [0.0, 1.0] * 50
-    one, four = interval(values), pooled([values] * 4)
+    one, four = interval(values), pooled([named(run, values) for run in "abcd"])
     assert (four.high - four.low) == pytest.approx((one.high - one.low) / 2, rel=0.15)
     assert pooled([]) == (0.0, 0.0, 0.0)
+
+
+def test_runs_of_the_same_tasks_are_no_more_tasks():
+    values = named("a", [0.0, 1.0] * 50)
+    assert pooled([values] * 4) == pytest.approx(interval(list(values.values())))
+
+
+def test_runs_that_share_some_tasks_share_their_draw():
+    many, few = named("a", [0.0, 1.0] * 50), named("a", [0.0, 1.0] * 10)
+    apart = pooled([many, named("b", few.values())])
+    together = pooled([many, few])
+    assert together.mean == apart.mean == 0.5
+    assert together.high - together.low > apart.high - apart.low
+    assert pooled([many, {"a0": 0.0}]).mean == 0.25  # a draw without its one task
+
+
+def test_calls_behind_a_missing_one_do_not_count():
+    assert process_accuracy([says(None, GET)], EXPECTED) == 0.0

@@ -8,6 +8,7 @@ from curate.turns import is_think_tool, recorded_thought
 from tests.train.rows import build_tokenizer, call, result, row_of, says, write_folder
 from train.chat_format import chat_format
 from train.prompts import store_prompts
+from train.recorded import recorded_dialogue
 from train.rollout import CacheAgentLoop, Generated, RolloutTask
 from train.settings import PromptSettings, RolloutSettings, TokenSettings
 from train.sft import main as sft
@@ -159,3 +160,18 @@ def test_sft_shows_examples_without_think_calls(tmp_path, model, capsys):
     assert sft([str(data), "--model", str(model), "--dry-run", "--drop-think-calls"]) == 0
     told = capsys.readouterr().out
     assert '⟦<think>\nIt must be W1.\n</think>\n\n<tool_call>\n{"name": "get_order"' in told and '"think"' not in told
+
+
+@pytest.mark.parametrize("drop", [False, True])
+def test_an_evaluated_turn_is_prompted_as_sft_and_grpo_prompt_it(recorded, drop):
+    compared = 0
+    for row in recorded:
+        for part in parts(row, drop_think_calls=drop):
+            at, messages = part.message_index, row["messages"]
+            end = next((place for place in range(at + 1, len(messages)) if messages[place]["role"] == "user"), None)
+            end = len(messages) if end is None else end
+            dialogue = recorded_dialogue(row, at, end, 0, 0, answered=True, drop_think_calls=drop)
+            task = dialogue.task(kept=False)
+            assert (task.part.history, task.part.tools) == (part.history, part.tools)
+            compared += 1
+    assert compared > 10
