@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,14 +89,17 @@ class JudgeSettings:
         least = {
             "max_tokens": 16,
             "budget_usd": 0,
+            "temperature": 0,
             "concurrency": 1,
             "timeout_s": 0.001,
             "give_up_s": 0,
         }
         for name, bound in least.items():
             value = getattr(self, f"judge_{name}")
-            if value is not None and not value >= bound:
-                raise UsageError(f"--judge-{name.replace('_', '-')} must be at least {bound:g}, not {value:g}")
+            if value is not None and not bound <= value < inf:
+                raise UsageError(
+                    f"--judge-{name.replace('_', '-')} must be at least {bound:g} and finite, not {value:g}"
+                )
 
     def options(self, out: Path | None) -> JudgeOptions:
         """What the judge is made of.

@@ -6,13 +6,20 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from statistics import fmean
+from typing import Any
 
 from curate.cli import say
 from synth.asking.asker import RunStopped
 from synth.judging import Case, Judge, JudgeOptions, Verdict, open_judge
 from synth.judging.base import EMPTY, META
 from train.ranks import rank, world
+
+RANKS_WAIT = timedelta(days=30)
+"""The other ranks wait while the first waits for the judge: longer than any --judge-give-up-s, which ends it."""
+CLAMPED = (EMPTY, META)
+"""Codes of answers that are worth 0 whoever judges: they say nothing of the judge."""
 
 
 class StepJudge:
@@ -29,6 +36,7 @@ class StepJudge:
         self.spent_usd = 0.0 if judge is None else judge.spent_usd
         self.told = {"name": options.judge, "rubric": str(options.identity()["rubric"])}
         self._judge = judge
+        self._line: Any = None
 
     def judge(self, cases: Sequence[Case], log: Callable[[str, float], None]) -> list[Verdict]:
         """The verdicts, in the order of the cases.
@@ -41,7 +49,10 @@ class StepJudge:
             RunStopped: if the judge cannot be asked now, or gave no answer of the step a score.
         """
         begin, before = time.perf_counter(), self.spent_usd
-        verdicts = self._of_all_ranks(cases) if world() > 1 else self._checked(cases)
+        if world() > 1:
+            verdicts, before = self._of_all_ranks(cases)
+        else:
+            verdicts = self._checked(cases)
         log("judge/seconds", time.perf_counter() - begin)
         log("judge/usd", self.spent_usd - before)
         log("judge/usd_total", self.spent_usd)
@@ -55,35 +66,44 @@ class StepJudge:
         self.spent_usd = self._judge.spent_usd
         without = Counter(verdict.code for verdict in verdicts if verdict.score is None)
         told = ", ".join(f"{code} {count:,}" for code, count in sorted(without.items()))
-        if without and without.total() == len(verdicts):
+        asked = sum(verdict.code not in CLAMPED for verdict in verdicts)
+        if without and without.total() == asked:
             raise RunStopped(
-                f"judge {self._judge.name} gave none of the {len(verdicts):,} answers of this step a score ({told}), "
-                "so there is nothing to learn from; choose another --judge or mend its settings"
+                f"judge {self._judge.name} gave none of the {asked:,} answers of this step a score ({told}), "
+                "so there is nothing to learn from; choose another --judge, mend its settings, or have it asked again "
+                "with another --judge-journal"
             )
         if without:
             say(f"judge {self._judge.name}: no score for {without.total():,} of {len(verdicts):,} answers ({told})")
         return verdicts
 
-    def _of_all_ranks(self, cases: Sequence[Case]) -> list[Verdict]:
+    def _of_all_ranks(self, cases: Sequence[Case]) -> tuple[list[Verdict], float]:
+        """The verdicts of this rank's cases, and what was spent before."""
         import torch.distributed as ranks
 
+        if self._line is None:  # the training's own line gives up after minutes, and takes all ranks down
+            self._line = ranks.new_group(backend="gloo", timeout=RANKS_WAIT)
         gathered: list[list[Case] | None] = [None] * world()
-        ranks.all_gather_object(gathered, list(cases))
+        ranks.all_gather_object(gathered, list(cases), group=self._line)
         there = [each or [] for each in gathered]
-        came: list[tuple[list[Verdict], float] | RunStopped | None] = [None]
+        came: list[tuple[list[Verdict], float, float] | RunStopped | None] = [None]
         if self._judge is not None:
+            before = self.spent_usd
             try:
-                came = [(self._checked([case for each in there for case in each]), self.spent_usd)]
+                came = [(self._checked([case for each in there for case in each]), before, self.spent_usd)]
             except RunStopped as error:
                 came = [error]
-        ranks.broadcast_object_list(came, src=0)
+            except BaseException:
+                ranks.broadcast_object_list([RunStopped("stopped by an error of the first rank")], 0, self._line)
+                raise
+        ranks.broadcast_object_list(came, src=0, group=self._line)
         (result,) = came
         assert result is not None, "the first rank has a judge"
         if isinstance(result, RunStopped):
             raise result
-        verdicts, self.spent_usd = result
-        before = sum(map(len, there[: rank()]))
-        return verdicts[before : before + len(cases)]
+        verdicts, before, self.spent_usd = result
+        start = sum(map(len, there[: rank()]))
+        return verdicts[start : start + len(cases)], before
 
 
 @contextmanager
@@ -105,7 +125,7 @@ def judge_metrics(verdicts: Sequence[Verdict]) -> dict[str, float]:
     scores = [verdict.score for verdict in verdicts if verdict.score is not None]
     found = {
         "judge/no_score": fmean(verdict.score is None for verdict in verdicts),
-        "judge/clamped": fmean(verdict.code in (EMPTY, META) for verdict in verdicts),
+        "judge/clamped": fmean(verdict.code in CLAMPED for verdict in verdicts),
     }
     if scores:
         found["judge/mean"] = fmean(scores)

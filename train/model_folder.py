@@ -78,7 +78,7 @@ class ModelFolder:
 
     def last_checkpoint(self) -> Path | None:
         """The last checkpoint that was written whole."""
-        found = [path for path in self.checkpoints.glob("checkpoint-*") if (path / STATE).is_file()]
+        found = [path for path in self.checkpoints.glob("checkpoint-*") if _is_whole(path)]
         return max(found, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
 
     def publish(
@@ -114,6 +114,14 @@ class ModelFolder:
             raise UsageError(f"{out} was trained with other settings or data; use --overwrite or another --out")
 
 
+def _is_whole(checkpoint: Path) -> bool:
+    """Whether its state, which the trainer writes last and in place, was written to its end."""
+    try:
+        return isinstance(json.loads((checkpoint / STATE).read_bytes()), dict)
+    except (OSError, ValueError):
+        return False
+
+
 def trained_identity(model: Path | str) -> str | None:
     """The identity of a model that this project trained, wherever it stands; None of any other."""
     path = Path(model)
@@ -128,6 +136,8 @@ def training_of(folder: Path) -> dict[str, Any]:
     """
     try:
         told: dict[str, Any] = json.loads((folder / TRAINING).read_bytes())
+        if not isinstance(told, dict) or not isinstance(told.get("identity"), str):
+            raise ValueError("it names no identity")
     except (OSError, ValueError) as error:
         raise FolderError(f"{folder / TRAINING} cannot be read ({error})") from error
     return told

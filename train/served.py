@@ -33,6 +33,8 @@ SPARE = 8
 """Rollouts under way beyond the concurrency, whose calls are answered while the others wait for the server."""
 OUTAGE = (TOO_MUCH | {"connection"}) - {"timeout"}
 """Failures that say nothing about the dialogue: they use up none of its tries, and are waited out."""
+REFUSED = 32
+"""So many dialogues in a row without a turn, and it is the server that is to be mended, not they."""
 CHARS = 4
 """Bytes of text that count as a token where the server does not say: results, and turns without a usage."""
 
@@ -224,12 +226,16 @@ class _Playing:
 
 @dataclass(slots=True)
 class _Line:
-    """The server, and how it is asked: paced, and again where a failure may pass; each kind is `told` once."""
+    """The server, and how it is asked: paced, and again where a failure may pass; each kind is `told` once.
+
+    `refusals` counts the dialogues that were given up since the last turn that came.
+    """
 
     api: ChatApi
     pacer: Pacer
     max_tries: int
     told: set[str] = field(default_factory=set)
+    refusals: int = 0
 
     async def turn(
         self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]], most: int
@@ -250,13 +256,32 @@ class _Line:
                 raise refused(self.api.name, reply)
             if reply.kind != "again":
                 self.pacer.succeeded()
-                return _turn_of(reply)
+                return self._turn_of(reply)
             self._failed(reply, sent_at)
             tries += reply.code not in OUTAGE
             misses += reply.code not in TOO_MUCH  # for those the pacer holds all back
             if tries < self.max_tries:
                 await asyncio.sleep(self.pacer.backoff(misses) if misses else 0)
-        raise Refused(f"{reply.code} after {tries} tries: {reply.detail}".rstrip(": "))
+        raise self._refused(f"{reply.code} after {tries} tries: {reply.detail}".rstrip(": "))
+
+    def _turn_of(self, reply: Reply) -> ChatReply:
+        if isinstance(reply, ChatReply) and reply.message is not None and reply.code in ("ok", "cut_off"):
+            self.refusals = 0
+            return reply
+        if reply.code == "context_too_long":
+            raise TooLong(f"{reply.code}: {reply.detail}; lower --max-completion, or set --max-turn")
+        told = f"{reply.code}: {reply.detail}".rstrip(": ")
+        raise Refused(told) if isinstance(reply, ChatReply) else self._refused(told)
+
+    def _refused(self, told: str) -> Exception:
+        """What a dialogue without a turn ends with: the whole run, where no other gets one either."""
+        self.refusals += 1
+        if self.refusals < REFUSED:
+            return Refused(told)
+        return RunStopped(
+            f"{self.api.name}: no turn for {self.refusals} dialogues in a row; the last: {told}; what is done is kept: "
+            "mend the server or the settings, and run the same command again"
+        )
 
     def _failed(self, reply: Reply, sent_at: float) -> None:
         if reply.code not in self.told:
@@ -267,14 +292,6 @@ class _Line:
         except TeacherDown as error:
             why = f"{self.api.name}: {error}; what is done is kept: run the same command again"
             raise RunStopped(why) from error
-
-
-def _turn_of(reply: Reply) -> ChatReply:
-    if isinstance(reply, ChatReply) and reply.message is not None and reply.code in ("ok", "cut_off"):
-        return reply
-    if reply.code == "context_too_long":
-        raise TooLong(f"{reply.code}: {reply.detail}; lower --max-completion, or set --max-turn")
-    raise Refused(f"{reply.code}: {reply.detail}".rstrip(": "))
 
 
 def _without_room(rollout: Rollout) -> None:

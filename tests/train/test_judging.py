@@ -203,6 +203,14 @@ def test_a_step_without_any_score_stops_the_run():
         StepJudge(judge, JudgeOptions()).judge([None, None], print)
 
 
+def test_an_empty_answer_does_not_hide_that_no_other_got_a_score():
+    judge = Fixed(Verdict(0.0, "empty"), Verdict(None, "bad_request"))
+    with pytest.raises(RunStopped, match=r"none of the 1 answers .*--judge-journal"):
+        StepJudge(judge, JudgeOptions()).judge([None, None], print)
+    silent = Fixed(Verdict(0.0, "empty"), Verdict(0.0, "meta_reasoning"))
+    assert StepJudge(silent, JudgeOptions()).judge([None, None], lambda *given: None) == silent.verdicts
+
+
 def test_without_a_score_nothing_is_paid_and_without_a_verdict_the_offline_judge_decides():
     (part,) = parts(row := asked_orders(1)[0])
     stored, rollout = StoredPrompt(row, part, row["messages"][1:]), Rollout([], answer="It is open.", status="answered")
@@ -238,6 +246,8 @@ def test_the_distribution_of_scores_is_of_those_there_are():
         ),
         ({"judge": "openai:m", "judge_concurrency": 0}, "--judge-concurrency must be at least 1"),
         ({"judge": "openai:m", "judge_budget_usd": -1.0}, "--judge-budget-usd must be at least 0"),
+        ({"judge": "openai:m", "judge_budget_usd": float("inf")}, "--judge-budget-usd must be .* not inf"),
+        ({"judge": "openai:m", "judge_temperature": float("nan")}, "--judge-temperature must be .* not nan"),
         ({"judge_budget_usd": 1.0}, "--judge-budget-usd says nothing with --judge offline"),
     ],
 )

@@ -232,6 +232,14 @@ def test_what_no_request_can_pass_stops_at_once(tmp_path, cache_of, dialogue, fa
         assert len(str(caught.value).splitlines()) == 1 and len(stub.requests()) <= 10
 
 
+def test_a_server_that_refuses_every_dialogue_stops_the_run(model, cache_of, dialogue):
+    model.answer = lambda body: Answer(status=400, error="tools need a parser")
+    loop = ServedLoop(ServerSettings(model.url, "tiny", concurrency=2), cache_of(dialogue), LIMITS, environ={})
+    with pytest.raises(RunStopped, match=r"no turn for \d+ dialogues in a row; .*tools need a parser"):
+        loop.run([RolloutTask(dialogue, next(parts(dialogue)))] * 200)
+    assert len(model.seen) < 60
+
+
 def test_a_server_that_is_not_there_crashes_no_rollout(cache_of, dialogue, capsys):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
