@@ -22,16 +22,21 @@ def said_in(message: Mapping[str, Any]) -> tuple[Said, str | None]:
 
     Calls that a server without a parser left in the content, as Hermes and Qwen3 write them, are read there.
     """
-    text = content_text(message.get("content"))
+    text = _writable(content_text(message.get("content")))
     refusal = message.get("refusal")
     if not text and isinstance(refusal, str):
-        text = refusal
+        text = _writable(refusal)
     given = next((name for name in THOUGHTS if isinstance(message.get(name), str) and message[name].strip()), None)
     before, closed, _ = text.partition(_CLOSE)  # a template may have opened the thinking in the prompt
     said = parse_turn(text, opened=bool(closed) and _OPEN not in before)
-    thinking = str(message[given]).strip() if given else said.thinking
+    thinking = _writable(str(message[given]).strip()) if given else said.thinking
     calls = tuple(_calls(message)) or said.calls
     return Said(thinking, said.closed, said.content, calls if said.closed else (), said.after_call), given
+
+
+def _writable(text: str) -> str:
+    """The text with a mark for half a surrogate pair, which no file can hold."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def wire_form(form: Form) -> dict[str, Any]:

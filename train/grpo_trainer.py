@@ -148,8 +148,12 @@ class Rollouts:
         return [int(hash128(*name)[:12], 16) for name in names]
 
     def _keep(self, step: int, rows: Sequence[Trajectory]) -> None:
-        """The rollouts of a step as a Parquet file; a step that is done again replaces it."""
+        """The rollouts of a step as a Parquet file; a step that is done again replaces it, of however many ranks."""
         self._kept.mkdir(exist_ok=True)
+        if not rank():
+            for path in self._kept.glob(f"step-{step:06d}-*.parquet"):
+                if int(path.stem.rpartition("-")[2]) >= world():
+                    path.unlink(missing_ok=True)
         table = TableWriter(self._kept, f"step-{step:06d}-{rank():04d}", TRAJECTORY)
         table.write(rows)
         table.close()

@@ -19,7 +19,7 @@ SFT_PRESETS: Mapping[str, Mapping[str, Any]] = {
     "mini": {
         "tokens": {"max_length": 320},
         "optimiser": {
-            "max_steps": 350,
+            "max_steps": 600,
             "batch_size": 64,
             "accumulate": 1,
             "group_by_length": True,
@@ -41,7 +41,8 @@ GRPO_PRESETS: Mapping[str, Mapping[str, Any]] = {
     },
     "mini": {
         "rollout": {"max_turns": 10, "max_completion": 240, "max_turn": 32, "min_first": 0, "answer_room": 8},
-        "reward": {"alpha": "tier"},
+        # Where bad evidence costs nothing, a rollout that looks for it is paid .9 * R_process without an answer.
+        "reward": {"alpha": "tier", "evidence_cost": True},
         "group": {"prompts": 16, "generations": 8, "beta": 0.03},
         "optimiser": {
             "max_steps": 60,
@@ -50,7 +51,6 @@ GRPO_PRESETS: Mapping[str, Mapping[str, Any]] = {
             "schedule": "constant",
             "warmup_share": 0.0,
         },
-        "run": {"save_every": 1000},
     },
 }
 """Presets of train.grpo."""

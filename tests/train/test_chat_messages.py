@@ -67,3 +67,8 @@ def test_earlier_turns_are_sent_with_arguments_as_text_and_thoughts_under_both_n
     assert sent["tool_calls"][0]["function"]["arguments"] == '{"é":1}'
     assert sent["reasoning"] == sent["reasoning_content"] == "Hm."
     assert call["function"]["arguments"] == {"é": 1}
+
+
+def test_half_a_surrogate_pair_becomes_a_mark_that_a_file_can_hold():
+    said, _ = said_in({"content": "Fine \ud83d.", "reasoning": "So \udc00 it is."})
+    assert (said.content, said.thinking) == ("Fine ?.", "So ? it is.")

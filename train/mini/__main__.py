@@ -41,7 +41,7 @@ class MiniSettings:
     seeds: int = 1
     first_seed: int = 0
     episodes: int = 9_000
-    sft_steps: int = 350
+    sft_steps: int = 600
     grpo_steps: int = 60
     tasks: int = 400
 
