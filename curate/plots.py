@@ -89,18 +89,25 @@ def intervals(labels: Sequence[str], series: Mapping[str, Sequence[tuple[float, 
     return _finish(figure, axes, labels, xlabel, top=1 - 0.35 / figure.get_figheight())
 
 
-def curves(series: Mapping[str, Sequence[float | None]], *, xlabel: str, ylabel: str) -> str:
+def curves(
+    series: Mapping[str, Sequence[float | None]],
+    *,
+    xlabel: str,
+    ylabel: str,
+    colors: Mapping[str, str] | None = None,
+) -> str:
     """How figures went over steps, each with its mean of some steps around it over the single ones; SVG text.
 
     Args:
         series: name -> one value a step, None where there is none.
         xlabel: the steps.
         ylabel: the figures, with their unit.
+        colors: name -> colour, e.g. `palette.TIER_COLORS`.
     """
     figure, axes = _figure(rows=9, extra=0.45)
     last = max((len(values) for values in series.values()), default=1)
     for index, (name, values) in enumerate(series.items()):
-        color = SERIES[index % len(SERIES)]
+        color = (colors or {}).get(name, SERIES[index % len(SERIES)])
         found = [(step, value) for step, value in enumerate(values, 1) if value is not None]
         steps, single = [step for step, _ in found], [value for _, value in found]
         axes.plot(steps, single, color=color, linewidth=0.8, alpha=0.35)

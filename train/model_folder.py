@@ -96,7 +96,7 @@ class ModelFolder:
         rows = [{name: value for name, value in row.items() if isinstance(value, (int, float))} for row in metrics]
         frame = pl.DataFrame(rows, infer_schema_length=None)
         missing = [pl.lit(None, pl.Float64).alias(name) for name in columns if name not in frame.columns]
-        others = [name for name in frame.columns if name not in columns]
+        others = sorted(name for name in frame.columns if name not in columns)  # a resumed run logs in another order
         frame.with_columns(missing).select(*columns, *others).write_parquet(self.partial / METRICS)
         told = {"identity": self.identity, "made_from": self._told, "counts": counts}
         write_file(self.partial / TRAINING, (json.dumps(told, indent=2, ensure_ascii=False) + "\n").encode())

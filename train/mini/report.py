@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from curate.palette import INK, TIER_COLORS
 from curate.plots import curves
 from curate.report import Report
 from train.comparison import Comparison, compare
@@ -48,7 +49,7 @@ def report(places: Sequence[Path], seconds: Mapping[str, float]) -> Report:
     met = {name: values for name, values in tiers.items() if any(values)}
     made.plot(
         f"Worst tier of a rollout over the steps, {places[0].name}",
-        curves(met, xlabel="step", ylabel="share of rollouts"),
+        curves(met, xlabel="step", ylabel="share of rollouts", colors=TIER_COLORS | {"no_call": INK}),
     )
     if seconds:
         rows = [[label, round(value, 1)] for label, value in seconds.items()]
