@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:] = [str(ROOT), *(entry for entry in sys.path if Path(entry).resolve() != ROOT / "benchmarks")]
 
 from train.mini.__main__ import MiniSettings, mini  # noqa: E402
-from train.mini.model import END, MARKS  # noqa: E402
+from train.mini.model import END, TURN  # noqa: E402
 from train.mini.report import compared  # noqa: E402
 
 
@@ -65,7 +65,7 @@ def counting(counted: list[tuple[int, int]]) -> Iterator[None]:
     def loss(self: Any, model: Any, inputs: Any) -> Any:
         ids, there = inputs["completion_ids"], inputs["completion_mask"].bool()
         vocabulary = self.processing_class.get_vocab()
-        between = put_in(ids, vocabulary[END], vocabulary[MARKS[2]]) & there
+        between = put_in(ids, vocabulary[END], vocabulary[TURN]) & there
         counted.append((int(between.sum()), int((between & inputs["tool_mask"].bool()).sum())))
         return real(self, model, inputs)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cachebuild.answer import Answer
@@ -23,21 +22,6 @@ if TYPE_CHECKING:
 
 MALFORMED = "malformed_call"
 UNKNOWN_TOOL = "unknown_tool"
-
-
-@dataclass(frozen=True, slots=True)
-class Acted:
-    """What came of the calls of one turn.
-
-    Attributes:
-        results: one message a call, in order.
-        evidence: what each rests on.
-        malformed: calls that could not be run.
-    """
-
-    results: list[Message]
-    evidence: list[Evidence]
-    malformed: int
 
 
 def begun(cache: Sessions, task: RolloutTask) -> Episode:
@@ -75,8 +59,25 @@ def spoken(said: Said, number: int) -> Message:
     return turn
 
 
-def ended_by(said: Said, *, whole: bool) -> Status | None:
-    """How a turn ends its rollout; None if it calls tools. A call that was cut off is never run, even if readable."""
+def take_turn(rollout: Rollout, said: Said, *, whole: bool, last: bool) -> bool:
+    """Take in a turn; returns whether its calls are to be run. If not, the rollout has ended.
+
+    Args:
+        rollout: what the turn belongs to.
+        said: as it was read.
+        whole: it came to its end; a call that was cut off is never run, even where it could be read.
+        last: the rollout may take no further turn.
+    """
+    rollout.messages.append(spoken(said, len(rollout.messages)))
+    status = _ended_by(said, whole=whole) or ("turn_limit" if last else None)
+    if status is None:
+        return True
+    rollout.status, rollout.answer = status, said.content if status == "answered" else ""
+    return False
+
+
+def _ended_by(said: Said, *, whole: bool) -> Status | None:
+    """How a turn ends its rollout; None if it calls tools."""
     if not whole:
         return "truncated"
     if not said.closed:
@@ -84,35 +85,43 @@ def ended_by(said: Said, *, whole: bool) -> Status | None:
     return None if said.calls else "answered"
 
 
-def acted(
-    turn: Message,
+def act(
+    rollout: Rollout,
     calls: Sequence[SaidCall],
-    index: int,
     session: Episode,
     tools: frozenset[str],
-    fitted: Callable[[str], str],
-) -> Acted:
-    """Run the calls of a turn; one that cannot be run is told so.
+    max_result: int,
+    length: Callable[[str], int],
+) -> tuple[list[Message], list[Evidence]]:
+    """Run the calls of a rollout's last turn; one that cannot be run is told so, and counted.
 
     Args:
-        turn: the message that makes them.
+        rollout: whose last message makes the calls.
         calls: as they were read.
-        index: number of that message within the rollout.
         session: answers calls.
         tools: those that may be called; empty for any.
-        fitted: cuts a result that is too long.
+        max_result: tokens of a result at most; longer ones are cut, and counted.
+        length: tokens of a text, at most its characters.
+
+    Returns:
+        One result a call in their order, and what each rests on; the rollout gets them once they are shown.
     """
+    turn, index = rollout.messages[-1], len(rollout.messages) - 1
     refused = [_refused(call, tools) for call in calls]
     run = [(call.name, call.arguments) for call, refusal in zip(calls, refused, strict=True) if refusal is None]
     answers = iter(session.turn(run) if run else ())
-    found = Acted([], [], len(calls) - len(run))
+    results: list[Message] = []
+    evidence: list[Evidence] = []
     for at, refusal in enumerate(refused):
         answer = refusal or next(answers)
-        found.evidence.append(_evidence(index, at, answer))
-        result = message("tool", fitted(answer.result))
+        evidence.append(_evidence(index, at, answer))
+        short = cut(answer.result, max_result, length)
+        rollout.cut_results += short != answer.result
+        result = message("tool", short)
         result["tool_call_id"], result["name"] = turn["tool_calls"][at]["id"], turn["tool_calls"][at]["name"]
-        found.results.append(result)
-    return found
+        results.append(result)
+    rollout.malformed += len(calls) - len(run)
+    return results, evidence
 
 
 def tool_forms(results: Sequence[Message]) -> list[Form]:

@@ -31,16 +31,16 @@ class Sampling:
     held_back: tuple[int, ...] = ()
 
     @classmethod
-    def of(cls, tokenizer: Any, temperature: float, call_mark: int | None) -> Sampling:
-        """As a tokenizer has its marks; one without a token to fill up fills up with its end.
-
-        Args:
-            tokenizer: of transformers.
-            temperature: of sampling.
-            call_mark: id of the token that begins a call.
-        """
-        end, pad = tokenizer.eos_token_id, tokenizer.pad_token_id
+    def of(cls, tokenizer: Any, temperature: float) -> Sampling:
+        """As a tokenizer of transformers has its marks; one without a token to fill up fills up with its end."""
+        end, pad, call_mark = tokenizer.eos_token_id, tokenizer.pad_token_id, call_mark_of(tokenizer)
         return cls(end, end if pad is None else pad, temperature, () if call_mark is None else (call_mark,))
+
+
+def call_mark_of(tokenizer: Any) -> int | None:
+    """Id of the token that begins a call; None if it is no token of its own."""
+    mark: int | None = tokenizer.get_added_vocab().get("<tool_call>")
+    return mark
 
 
 class Sampler:

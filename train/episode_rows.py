@@ -9,12 +9,13 @@ from typing import Any
 import pyarrow as pa
 
 from cachebuild.answer import TIERS
-from curate.canonical import compact_json, hash128
+from curate.canonical import hash128
 from curate.sandbox.checking import CheckResult
-from curate.trajectory import Parent, Trajectory, rehash
+from curate.trajectory import Parent, Trajectory
 from train.dialogue import Dialogue
 from train.evaluate_settings import Thinking
 from train.evaluation import process_accuracy
+from train.going_on import gone_on
 
 _STR, _WHOLE = pa.string(), pa.int32()
 _FIELDS: list[pa.Field[Any]] = [
@@ -88,25 +89,21 @@ def episode_row(
 def episode_trajectory(dialogue: Dialogue, row: dict[str, Any]) -> Trajectory:
     """The dialogue as a trajectory; its reward is success, or process accuracy where there is no end state."""
     case = dialogue.case
-    history = [message | {"train": False} for message in case.row["messages"]]
-    offset = len(history)
-    evidence = [step | {"message_index": step["message_index"] + offset} for step in dialogue.evidence]
     told = {name: row[name] for name in ("status", "error", "malformed_calls", "state_ok", "facts_ok", "thinking")}
     turn_index = case.turn.rpartition(":")[2]
     parent = Parent(trajectory_id=case.row["trajectory_id"], message_index=int(turn_index)) if turn_index else None
-    made = dict(case.row) | {
-        "trajectory_id": row["trajectory_id"],
-        "source": "evaluation",
-        "source_row": 0,
-        "trial": case.trial,
-        "messages": [*history, *dialogue.messages],
-        "reward": row["process_accuracy"] if row["success"] is None else float(row["success"]),
-        "thinking": [],
-        "evidence": evidence,
-        "parent": parent,
-        "metadata": compact_json(told),
-    }
-    return rehash(Trajectory(**made))  # type: ignore[typeddict-item]
+    return gone_on(
+        case.row,
+        len(case.row["messages"]),
+        dialogue.messages,
+        dialogue.evidence,
+        told,
+        trajectory_id=row["trajectory_id"],
+        source="evaluation",
+        trial=case.trial,
+        reward=row["process_accuracy"] if row["success"] is None else float(row["success"]),
+        parent=parent,
+    )
 
 
 def _name(dialogue: Dialogue, thinking: Thinking) -> str:

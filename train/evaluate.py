@@ -16,16 +16,14 @@ from typing import TYPE_CHECKING, Any
 from curate.cli import out, parse, run, say
 from curate.errors import UsageError
 from curate.trajectory import Trajectory
+from train.alike import HINT, MANY, alike_share
 from train.evaluate_settings import DESK, EvaluateSettings, Thinking
+from train.settings import PROMPT_KINDS
 
 if TYPE_CHECKING:
     from curate.folder import DatasetFolder
     from train.dialogue import Dialogue
     from train.speakers import Speaker
-
-KINDS = ("curated", "augmented")
-MANY = 0.9
-"""Share of the tasks above which attempts that say the same are no chance."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -69,7 +67,7 @@ def evaluate(settings: EvaluateSettings, speaker: Speaker | None = None) -> Eval
     from train.evaluation_report import opened, write
 
     settings.check()
-    data = None if settings.on == DESK else DatasetFolder.open(settings.on, kinds=KINDS)
+    data = None if settings.on == DESK else DatasetFolder.open(settings.on, kinds=PROMPT_KINDS)
     if settings.out is None:
         return _played(settings, data, speaker)
     with opened(settings, data) as writer:
@@ -118,14 +116,12 @@ def _keep(found: Evaluation, played: Sequence[Dialogue], thinking: Thinking, spe
         found.trajectories.append(episode_trajectory(dialogue, row))
 
 
-def alike_share(trajectories: Sequence[Trajectory]) -> float:
-    """Share of what was tried several times of which all attempts say the same; 0 if nothing was."""
+def _said(trajectories: Sequence[Trajectory]) -> list[list[str]]:
+    """What the attempts at each task or turn said, as hashes."""
     tried: dict[tuple[str, str], list[str]] = {}
     for each in trajectories:
-        place = (each["task_id"], str(each["parent"]))
-        tried.setdefault(place, []).append(each["content_hash"])
-    several = [hashes for hashes in tried.values() if len(hashes) > 1]
-    return sum(len(set(hashes)) == 1 for hashes in several) / max(1, len(several))
+        tried.setdefault((each["task_id"], str(each["parent"])), []).append(each["content_hash"])
+    return list(tried.values())
 
 
 def _tell(found: Evaluation, settings: EvaluateSettings) -> None:
@@ -136,10 +132,10 @@ def _tell(found: Evaluation, settings: EvaluateSettings) -> None:
     if crashed:
         say(f"note: {len(crashed):,} of {len(found.rows):,} episodes crashed, the first with {crashed[0]['error']}")
     served = settings.model is None
-    if served and settings.speech.temperature and (alike := alike_share(found.trajectories)) > MANY:
+    if served and settings.speech.temperature and (alike := alike_share(_said(found.trajectories))) > MANY:
         say(
             f"note: the attempts at {alike:.0%} of the tasks are the same, word for word: the server may not sample "
-            "(transformers serve does if the model's generation_config.json says do_sample)"
+            f"({HINT})"
         )
 
 

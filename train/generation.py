@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from trl.models.utils import unwrap_model_for_generation
 
-from train.decoding import Sampler, Sampling
+from train.decoding import Sampler, Sampling, call_mark_of
 from train.rollout import Generated
 
 
@@ -25,17 +25,15 @@ class TrainerGenerate:
 
     Args:
         trainer: a `trl.GRPOTrainer`, or `train.ranks.InStep` around it.
-        call_mark: id of the token that begins a call.
         alone: the run is this process alone.
 
     Attributes:
         seconds: spent in generating so far.
     """
 
-    def __init__(self, trainer: Any, call_mark: int | None, *, alone: bool = True) -> None:
+    def __init__(self, trainer: Any, *, alone: bool = True) -> None:
         self._trainer = trainer
         self._own = alone and not trainer.use_vllm
-        self._call_mark = call_mark
         self._open = ExitStack()
         self._model: Any = None
         self.seconds = 0.0
@@ -53,7 +51,7 @@ class TrainerGenerate:
                 )
             )
             self._model.eval()
-            self._sampler = Sampler(Sampling.of(trainer.processing_class, trainer.args.temperature, self._call_mark))
+            self._sampler = Sampler(Sampling.of(trainer.processing_class, trainer.args.temperature))
         return self
 
     def __exit__(
@@ -89,7 +87,8 @@ class TrainerGenerate:
     def _asked(self, prompts: list[list[int]], least: int, most: list[int]) -> list[Generated]:
         """The one place that knows how this version of TRL generates."""
         trainer, longest = self._trainer, max(1, *most)
-        banned = [self._call_mark] if least and self._call_mark is not None else None
+        mark = call_mark_of(trainer.processing_class) if least else None
+        banned = None if mark is None else [mark]
         if trainer.use_vllm:
             words = [trainer.processing_class.decode(banned)] if banned else None
             given = {"min_tokens": least, "max_tokens": longest, "bad_words": words}

@@ -16,15 +16,12 @@ from cachebuild.settings import chosen_splits
 from curate.cli import out, parse, run
 from curate.errors import UsageError
 from train.context import fitted
-from train.metric_names import GRPO_METRICS
 from train.presets import GRPO_PRESETS
 from train.ranks import first, rank
-from train.settings import GrpoSettings, TokenSettings
+from train.settings import PROMPT_KINDS, GrpoSettings, TokenSettings
 
 if TYPE_CHECKING:
     from curate.folder import DatasetFolder
-
-KINDS = ("curated", "augmented")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -48,12 +45,13 @@ def train(settings: GrpoSettings) -> tuple[int, float, float]:
     from cachebuild import ToolCache
     from curate.folder import DatasetFolder
     from train.judging import open_step_judge
+    from train.metric_names import GRPO_METRICS
     from train.model_folder import ModelFolder
     from train.models import load_format
     from train.prompts import PromptStore, store_prompts
     from train.tokens import Renderer
 
-    folder, cache = DatasetFolder.open(settings.data, kinds=KINDS), ToolCache.open(settings.cache)
+    folder, cache = DatasetFolder.open(settings.data, kinds=PROMPT_KINDS), ToolCache.open(settings.cache)
     form = load_format(settings.model, settings.template)
     renderer = Renderer(form, TokenSettings(drop_think_calls=settings.prompt.drop_think_calls))
     place = ModelFolder(settings.out, _identity(settings, folder), overwrite=settings.run.overwrite)

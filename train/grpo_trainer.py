@@ -10,12 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 from datasets import Dataset
 from trl.trainer.grpo_config import GRPOConfig
 
 from cachebuild.cache import ToolCache
-from curate.canonical import hash128
 from curate.errors import UsageError
 from curate.folder import DatasetFolder, FolderWriter, Manifest, folder_input, read_batches
 from curate.schema import TRAJECTORY
@@ -27,7 +25,7 @@ from train.generation import TrainerGenerate
 from train.judging import StepJudge
 from train.prompts import PromptStore, StoredPrompt
 from train.ranks import InStep, rank, world
-from train.rollout import CacheAgentLoop, Rollout, RolloutTask
+from train.rollout import CacheAgentLoop, Rollout, RolloutTask, outcome_seed
 from train.scoring import case_of, metrics, score, trajectory
 from train.settings import GrpoSettings
 from train.timing import TimedSessions
@@ -73,8 +71,6 @@ class Rollouts:
         self._cache = TimedSessions(cache)
         self._loop = CacheAgentLoop(renderer, self._cache, settings.rollout)
         self._kept = kept
-        marks = renderer.format.tokenizer.get_added_vocab()
-        self._call_mark = marks.get("<tool_call>")
         self._spent: dict[str, float] = {}
 
     def __call__(self, prompts: list[str], trainer: Any) -> dict[str, list[Any]]:
@@ -86,7 +82,7 @@ class Rollouts:
         in_cache = self._cache.seconds
         seeds = self._seeds(prompts, trainer)
         tasks = [RolloutTask(each.row, each.part, seed) for each, seed in zip(stored, seeds, strict=True)]
-        with TrainerGenerate(speaker, self._call_mark, alone=speaker is trainer) as generate:
+        with TrainerGenerate(speaker, alone=speaker is trainer) as generate:
             rollouts = self._loop.run(tasks, generate)
         if speaker is not trainer:
             speaker.rest()
@@ -145,7 +141,7 @@ class Rollouts:
         base = (str(self._settings.optimiser.seed), str(trainer.state.global_step))
         numbers = _numbers(prompts)
         names = [(*base, each, str(number) if varied else "") for each, number in zip(prompts, numbers, strict=True)]
-        return [int(hash128(*name)[:12], 16) for name in names]
+        return [outcome_seed(*name) for name in names]
 
     def _keep(self, step: int, rows: Sequence[Trajectory]) -> None:
         """The rollouts of a step as a Parquet file; a step that is done again replaces it, of however many ranks."""
@@ -162,13 +158,12 @@ class Rollouts:
         """All kept rollouts as a dataset folder, in the order of the steps."""
         manifest = Manifest("rollouts", "train.grpo", {}, [folder_input(data)])
         with FolderWriter(out, manifest) as writer:
-            table, paths = writer.table("trajectories", TRAJECTORY), sorted(self._kept.glob("step-*.parquet"))
-            for path in paths:
+            table, count = writer.table("trajectories", TRAJECTORY), 0
+            for path in sorted(self._kept.glob("step-*.parquet")):
                 for batch in read_batches(path):
                     table.write(batch.to_pylist())
-            writer.count(
-                trajectories=sum(pq.read_metadata(path).num_rows for path in self._kept.glob("step-*.parquet"))
-            )
+                    count += batch.num_rows
+            writer.count(trajectories=count)
 
 
 def grpo_trainer(settings: GrpoSettings, form: ChatFormat, rollouts: Rollouts, checkpoints: Path) -> Any:

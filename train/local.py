@@ -21,8 +21,7 @@ class LocalGenerate:
     def __init__(self, model: Any, tokenizer: Any, temperature: float = 1.0, batch: int = 128) -> None:
         self._model = model.eval()
         self._batch = batch
-        call_mark = tokenizer.get_added_vocab().get("<tool_call>")
-        self._sampler = Sampler(Sampling.of(tokenizer, temperature, call_mark))
+        self._sampler = Sampler(Sampling.of(tokenizer, temperature))
 
     def __call__(self, prompts: list[list[int]], min_new: int, max_new: list[int]) -> list[Generated]:
         """One turn for each prompt."""

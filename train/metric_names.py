@@ -9,9 +9,9 @@ from dataclasses import fields
 
 from cachebuild.answer import TIERS
 from synth.process_reward import ProcessWeights
+from train.rollout import STATUSES
 
 _TIERS = (*TIERS, "no_call")
-_ENDINGS = ("answered", "truncated", "unclosed_thinking", "turn_limit", "out_of_room", "crashed")
 
 GRPO_METRICS = (
     *("step", "reward", "reward_std", "frac_reward_zero_std", "loss", "kl", "grad_norm", "learning_rate"),
@@ -19,7 +19,7 @@ GRPO_METRICS = (
     *(f"reward_by_tier/{tier}" for tier in _TIERS),
     *(f"tier/{tier}" for tier in _TIERS),
     *(f"process/{part.name}" for part in fields(ProcessWeights)),
-    *(f"ended/{status}" for status in _ENDINGS),
+    *(f"ended/{status}" for status in STATUSES),
     *("rollout/calls", "rollout/turns", "rollout/first_turn_tokens", "rollout/malformed_calls"),
     *("rollout/min_first_bound", "rollout/cut_results", "rollout/min_p"),
     *("completions/mean_length", "completions/min_length", "completions/max_length", "completions/clipped_ratio"),

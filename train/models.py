@@ -35,8 +35,7 @@ def load_tokenizer(model: str) -> Any:
     try:
         return AutoTokenizer.from_pretrained(model)
     except (OSError, ValueError) as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UsageError(f"--model {model} has no tokenizer that can be read: {first}") from error
+        raise UsageError(f"--model {model} has no tokenizer that can be read: {_first_line(error)}") from error
 
 
 def load_model(model: str) -> Any:
@@ -49,14 +48,22 @@ def load_model(model: str) -> Any:
     from transformers import AutoModelForCausalLM
 
     check_checkpoint(model)
-    on_gpu = torch.cuda.is_available()
-    dtype = torch.bfloat16 if on_gpu and torch.cuda.is_bf16_supported() else torch.float32
     try:
-        loaded: Any = AutoModelForCausalLM.from_pretrained(model, dtype=dtype)
+        loaded: Any = AutoModelForCausalLM.from_pretrained(model, dtype=usual_dtype())
     except (OSError, ValueError) as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UsageError(f"--model {model} has no model that can be read: {first}") from error
-    return loaded.to("cuda") if on_gpu else loaded
+        raise UsageError(f"--model {model} has no model that can be read: {_first_line(error)}") from error
+    return loaded.to("cuda") if torch.cuda.is_available() else loaded
+
+
+def usual_dtype() -> str:
+    """The type of weights where none is asked for: bfloat16 on a GPU that has it, else float32."""
+    import torch
+
+    return "bfloat16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "float32"
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 
 def check_checkpoint(model: str) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sized
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import orjson
 import pyarrow as pa
@@ -15,7 +16,7 @@ from curate.trajectory import Message, Trajectory
 from train.chat_format import TemplateRefuses
 from train.settings import PromptSettings
 from train.think_calls import without_think_calls
-from train.tokens import Part, Renderer, parts
+from train.tokens import Part, parts
 
 if TYPE_CHECKING:
     from curate.folder import DatasetFolder
@@ -32,6 +33,16 @@ class StoredPrompt:
     row: Trajectory
     part: Part
     reference: list[Message]
+
+
+class Measure(Protocol):
+    """Says how long a prompt is, and counts what is left out: `train.tokens.Renderer` is one."""
+
+    counts: Counter[str]
+
+    def prompt(self, part: Part) -> Sized:
+        """Something as long as the prompt is in tokens."""
+        ...
 
 
 class PromptStore:
@@ -59,15 +70,15 @@ class PromptStore:
 
 
 def store_prompts(
-    folder: DatasetFolder, splits: frozenset[str], settings: PromptSettings, renderer: Renderer, path: Path
+    folder: DatasetFolder, splits: frozenset[str], settings: PromptSettings, measure: Measure, path: Path
 ) -> PromptStore:
-    """Write the prompts of a folder; what is left out is counted in `renderer.counts`."""
+    """Write the prompts of a folder; what is left out is counted in `measure.counts`."""
     rows = track(folder.rows("trajectories"), "choosing prompts", total=folder.manifest.rows("trajectories"))
     chosen = (cast(Trajectory, row) for row in rows if row["split"] in splits)
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, _STORED) as writer:
         waiting: list[dict[str, Any]] = []
         for row in chosen:
-            waiting += _prompts(row, settings, renderer)
+            waiting += _prompts(row, settings, measure)
             if len(waiting) >= _AT_ONCE:
                 writer.write_batch(pa.RecordBatch.from_pylist(waiting, schema=_STORED))
                 waiting = []
@@ -76,8 +87,8 @@ def store_prompts(
     return PromptStore(path, drop_think_calls=settings.drop_think_calls)
 
 
-def _prompts(row: Trajectory, settings: PromptSettings, renderer: Renderer) -> Iterator[dict[str, Any]]:
-    counts = renderer.counts
+def _prompts(row: Trajectory, settings: PromptSettings, measure: Measure) -> Iterator[dict[str, Any]]:
+    counts = measure.counts
     if row["reward"] is not None and row["reward"] < settings.min_reward:
         counts["below_min_reward"] += 1
         return
@@ -87,7 +98,7 @@ def _prompts(row: Trajectory, settings: PromptSettings, renderer: Renderer) -> I
             counts["reply_calls_no_tool"] += 1
             continue
         try:
-            length = len(renderer.prompt(part))
+            length = len(measure.prompt(part))
         except TemplateRefuses:
             counts["template_refuses"] += 1
             continue

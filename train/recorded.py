@@ -19,6 +19,7 @@ from curate.progress import track
 from curate.trajectory import Message, Trajectory
 from curate.turns import is_think_tool, result_failed
 from train.dialogue import Case, Dialogue
+from train.rollout import outcome_seed
 from train.think_calls import without_think_calls
 from train.tokens import parts
 
@@ -100,7 +101,7 @@ class RecordedTurns:
         settings = self._settings
         for _, _, row, at, end in self._found:
             for trial in range(settings.samples):
-                seed = int(hash128(str(settings.seed), row["trajectory_id"], str(at), str(trial))[:12], 16)
+                seed = outcome_seed(str(settings.seed), row["trajectory_id"], str(at), str(trial))
                 yield recorded_dialogue(
                     row,
                     at,

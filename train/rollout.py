@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias, get_args
 
 from cachebuild.answer import TIERS, Answer, Tier
+from curate.canonical import hash128
 from curate.trajectory import Evidence, Message, Trajectory
-from train.acting import acted, begun, crashed, cut, ended_by, spoken, tool_forms, tool_names
+from train.acting import act, begun, crashed, take_turn, tool_forms, tool_names
 from train.parsing import Said, parse_turn
 from train.settings import RolloutSettings
 from train.tokens import Part, Renderer
 
 Status: TypeAlias = Literal["answered", "truncated", "unclosed_thinking", "turn_limit", "out_of_room", "crashed"]
 """How a rollout ended; only an answered one has an answer."""
+STATUSES: tuple[Status, ...] = get_args(Status)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,11 @@ class RolloutTask:
     part: Part
     seed: int = 0
     episode: Episode | None = None
+
+
+def outcome_seed(*names: str) -> int:
+    """A task's seed by what names it: what is named alike shares the recorded outcomes of equal calls."""
+    return int(hash128(*names)[:12], 16)
 
 
 @dataclass(slots=True)
@@ -189,38 +196,26 @@ class CacheAgentLoop:
         text = self._renderer.format.tokenizer.decode(turn.ids[: -1 if ended else None], skip_special_tokens=False)
         said = parse_turn(text, opened=self._opened)
         rollout.min_bound |= min_new > 0 and (len(turn.ids) <= min_new + 1 or said.after_call)
-        rollout.messages.append(spoken(said, len(rollout.messages)))
         running.live = False
-        status = ended_by(said, whole=ended)
-        if status is None:
-            self._act(running, said, last=last)
-            return
-        rollout.status, rollout.answer = status, said.content if status == "answered" else ""
+        if take_turn(rollout, said, whole=ended, last=last):
+            self._act(running, said)
 
-    def _act(self, running: _Running, said: Said, *, last: bool) -> None:
+    def _act(self, running: _Running, said: Said) -> None:
         rollout, session = running.rollout, running.session
-        if last:
-            rollout.status = "turn_limit"
-            return
         assert session is not None, "a rollout without a session is not live"
-        turn, index = rollout.messages[-1], len(rollout.messages) - 1
-        found = acted(turn, said.calls, index, session, running.tools, lambda text: self._fitted(rollout, text))
-        rollout.malformed += found.malformed
-        ids = self._renderer.between(tool_forms(found.results))
+        results, evidence = act(rollout, said.calls, session, running.tools, self._settings.max_result, self._length)
+        ids = self._renderer.between(tool_forms(results))
         room = self._settings.max_completion - len(rollout.completion_ids)
         if len(ids) + max(1, self._settings.answer_room) > room:
             rollout.status = "out_of_room"  # the model never sees these results
             return
-        rollout.evidence += found.evidence
-        rollout.messages += found.results
+        rollout.evidence += evidence
+        rollout.messages += results
         _append(rollout, ids, [0.0] * len(ids), said=False)
         running.live = True
 
-    def _fitted(self, rollout: Rollout, text: str) -> str:
-        """The result, cut if it has more tokens than it may have."""
-        short = cut(text, self._settings.max_result, lambda part: len(self._renderer.format.encode(part)))
-        rollout.cut_results += short != text
-        return short
+    def _length(self, text: str) -> int:
+        return len(self._renderer.format.encode(text))
 
 
 @dataclass(slots=True)

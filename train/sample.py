@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from curate.cli import out, parse, run
+from train.alike import HINT, MANY
 from train.sample_settings import SampleSettings
 
 
@@ -30,10 +31,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         if figures["endings"].get("crashed"):
             out(f"{figures['endings']['crashed']:.1%} of the rollouts crashed: {figures['first_error']}")
-        if settings.draw.temperature and figures["word_for_word"] > 0.9:
+        if settings.draw.temperature and figures["word_for_word"] > MANY:
             out(
                 f"{figures['word_for_word']:.1%} of the prompts have rollouts that are the same, word for word: a "
-                "server may not sample (transformers serve does if the model's generation_config.json says do_sample)"
+                f"server may not sample ({HINT})"
             )
         out(f"{settings.out / 'report.html'}")
         return 0

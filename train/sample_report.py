@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import comb
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cachebuild.answer import TIERS
 from curate.canonical import json_object
@@ -16,9 +16,12 @@ from curate.plots import bars, histogram, stacked
 from curate.report import Cell, Report
 from curate.trajectory import Trajectory
 from train.acting import MALFORMED, UNKNOWN_TOOL
+from train.alike import alike_share
 
 if TYPE_CHECKING:
     from train.sample_settings import SampleSettings
+
+T = TypeVar("T")
 
 THRESHOLDS = (0.5, 0.7, 0.9, 1.0)
 """Rewards at which a rollout counts as passed."""
@@ -134,7 +137,8 @@ def pass_at(groups: Sequence[Sequence[float]], k: int, threshold: float) -> floa
 
 def figures_of(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """The figures as plain values, in the order in which they are shown."""
-    groups = _groups(outcomes)
+    groups = _groups(outcomes, lambda each: each.reward)
+    alike = alike_share(_groups(outcomes, lambda each: each.content))
     least = min(map(len, groups))
     ks = sorted({k for k in (1, 2, 4, 8, 16, 32, 64) if k < least} | {least})
     even = [group for group in groups if max(group) - min(group) <= SAME]
@@ -146,7 +150,7 @@ def figures_of(outcomes: Sequence[Outcome]) -> dict[str, Any]:
         "process": _mean(each.process for each in outcomes),
         "calls_per_rollout": _mean(each.calls for each in outcomes),
         "without_variance": round(len(even) / len(groups), 6),
-        "word_for_word": round(_alike(outcomes), 6),
+        "word_for_word": round(alike, 6),
         "always_full": round(sum(group[0] >= 1 - SAME for group in even) / len(groups), 6),
         "tiers": _shares([each.tier for each in outcomes], (*TIERS, NO_CALL)),
         "endings": _shares([each.status for each in outcomes], tuple(ENDINGS)),
@@ -218,20 +222,12 @@ def _add_failures(report: Report, outcomes: Sequence[Outcome]) -> None:
     report.table("Failures; a rollout may have several", headers, rows)
 
 
-def _groups(outcomes: Sequence[Outcome]) -> list[list[float]]:
-    """Rewards by prompt, in the order in which prompts stand there."""
-    found: dict[tuple[str, int], list[float]] = {}
+def _groups(outcomes: Sequence[Outcome], value: Callable[[Outcome], T]) -> list[list[T]]:
+    """A value of each rollout by prompt, in the order in which prompts stand there."""
+    found: dict[tuple[str, int], list[T]] = {}
     for each in outcomes:
-        found.setdefault(each.prompt, []).append(each.reward)
+        found.setdefault(each.prompt, []).append(value(each))
     return list(found.values())
-
-
-def _alike(outcomes: Sequence[Outcome]) -> float:
-    """Share of prompts with several rollouts that all say the same."""
-    found: dict[tuple[str, int], list[str]] = {}
-    for each in outcomes:
-        found.setdefault(each.prompt, []).append(each.content)
-    return fmean(len(said) > 1 and len(set(said)) == 1 for said in found.values())
 
 
 def _shares(values: Sequence[str], order: Sequence[str]) -> dict[str, float]:

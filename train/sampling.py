@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from random import Random
-from typing import Any, cast
+from typing import Any
 
 from cachebuild import ToolCache
 from cachebuild.settings import chosen_splits
@@ -26,15 +26,14 @@ from curate.schema import TRAJECTORY
 from curate.trajectory import Trajectory
 from train.context import fitted_prompt
 from train.kept import Kept
-from train.prompts import PromptStore, StoredPrompt, store_prompts
-from train.rollout import CacheAgentLoop, Rollout, RolloutTask
+from train.prompts import Measure, PromptStore, StoredPrompt, store_prompts
+from train.rollout import CacheAgentLoop, Rollout, RolloutTask, outcome_seed
 from train.sample_report import Outcome, figures_of, outcome_of, report_of
 from train.sample_settings import SampleSettings
 from train.scoring import score, trajectory
 from train.served import CHARS, ServedLoop
+from train.settings import PROMPT_KINDS
 from train.tokens import Part, Renderer
-
-KINDS = ("curated", "augmented")
 
 
 def sample(settings: SampleSettings) -> dict[str, Any]:
@@ -47,7 +46,7 @@ def sample(settings: SampleSettings) -> dict[str, Any]:
     """
     splits = chosen_splits(settings.prompt.splits)
     settings = replace(settings, prompt=fitted_prompt(settings.model, settings.prompt, settings.rollout))
-    folder, cache = DatasetFolder.open(settings.data, kinds=KINDS), ToolCache.open(settings.cache)
+    folder, cache = DatasetFolder.open(settings.data, kinds=PROMPT_KINDS), ToolCache.open(settings.cache)
     name = _model_name(settings)
     inputs = [folder_input(folder), folder_input(DatasetFolder(settings.cache, Manifest.load(settings.cache)))]
     manifest = Manifest("rollouts", "train.sample", settings.identity(name), inputs)
@@ -56,7 +55,7 @@ def sample(settings: SampleSettings) -> dict[str, Any]:
         kept = Kept(writer.journal, manifest.identity, discard=settings.overwrite)
         try:
             speaker = _Local(settings) if settings.model else None
-            measure = speaker.renderer if speaker else cast(Renderer, _Bytes())
+            measure: Measure = speaker.renderer if speaker else _Bytes()
             store = store_prompts(folder, splits, settings.prompt, measure, writer.journal / "prompts.arrow")
             left_out = {code: count for code, count in sorted(measure.counts.items()) if code != "prompts"}
             drawing = Drawing(settings, store, rules_of(folder.manifest), name, kept)
@@ -110,7 +109,7 @@ class Drawing:
         varied = draw.outcomes == "varied"
         place = (str(draw.seed), prompt.row["trajectory_id"], str(prompt.part.message_index))
         names = [(*place, str(number) if varied else "") for number in range(draw.samples)]
-        return [RolloutTask(prompt.row, prompt.part, int(hash128(*each)[:12], 16)) for each in names]
+        return [RolloutTask(prompt.row, prompt.part, outcome_seed(*each)) for each in names]
 
     def rows(self, prompt: StoredPrompt, rollouts: Sequence[Rollout]) -> list[Trajectory]:
         """The rollouts of a prompt as paid trajectories."""

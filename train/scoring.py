@@ -7,17 +7,18 @@ from statistics import fmean
 from typing import Any
 
 from cachebuild.answer import TIERS
-from curate.canonical import compact_json, hash128
+from curate.canonical import hash128
 from curate.env import DEFAULT_RULES, EnvRules
 from curate.sandbox.checking import has_fact
-from curate.trajectory import Message, Parent, Trajectory, rehash
+from curate.trajectory import Message, Parent, Trajectory
 from synth.answer_judge import required_facts
 from synth.judging import Case, Verdict
 from synth.judging.offline import OfflineJudge
 from synth.process_reward import process_reward
+from train.going_on import gone_on
 from train.prompts import StoredPrompt
 from train.rewards import Reward, hybrid_reward
-from train.rollout import Rollout
+from train.rollout import STATUSES, Rollout
 from train.settings import RewardSettings
 
 
@@ -83,7 +84,7 @@ def metrics(rollouts: Sequence[Rollout], rewards: Sequence[Reward]) -> dict[str,
     }
     for name in rewards[0].process.parts:
         found[f"process/{name}"] = fmean(each.process.parts[name] for each in rewards)
-    for status in ("answered", "truncated", "unclosed_thinking", "turn_limit", "out_of_room", "crashed"):
+    for status in STATUSES:
         found[f"ended/{status}"] = fmean(each.status == status for each in rollouts)
     for tier in (*TIERS, None):
         met = [reward for reward in rewards if reward.tier == tier]
@@ -118,25 +119,18 @@ def trajectory(
         judged: who scored the answer, by what, and what was said.
     """
     row, at = prompt.row, prompt.part.message_index
-    history = [message | {"train": False} for message in row["messages"][: at + 1]]
-    offset = len(history)
-    evidence = [
-        step | {"message_index": step["message_index"] + offset, "step_reward": reward.total}
-        for step in rollout.evidence
-    ]
-    made = dict(row) | {
-        "trajectory_id": hash128("rollout", row["trajectory_id"], str(at), name),
-        "source": "rollout",
-        "source_row": 0,
-        "trial": trial,
-        "messages": [*history, *rollout.messages],
-        "reward": reward.total,
-        "thinking": [],
-        "evidence": evidence,
-        "parent": Parent(trajectory_id=row["trajectory_id"], message_index=at),
-        "metadata": compact_json(_told(rollout, reward, judged)),
-    }
-    return rehash(Trajectory(**made))  # type: ignore[typeddict-item]
+    return gone_on(
+        row,
+        at + 1,
+        rollout.messages,
+        [step | {"step_reward": reward.total} for step in rollout.evidence],
+        _told(rollout, reward, judged),
+        trajectory_id=hash128("rollout", row["trajectory_id"], str(at), name),
+        source="rollout",
+        trial=trial,
+        reward=reward.total,
+        parent=Parent(trajectory_id=row["trajectory_id"], message_index=at),
+    )
 
 
 def _told(rollout: Rollout, reward: Reward, judged: Mapping[str, str] | None) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from synth.asking.pacing import TOO_MUCH, Pacer, TeacherDown
 from synth.teachers.apis import KEYS, make_chat
 from synth.teachers.asks import Ask, Reply
 from synth.teachers.openai_chat import ChatReply
-from train.acting import acted, begun, crashed, cut, ended_by, spoken, tool_forms, tool_names
+from train.acting import act, begun, crashed, take_turn, tool_forms, tool_names
 from train.chat_messages import said_in, wire_form, wire_turn
 from train.parsing import Said
 from train.rollout import Episode, Rollout, RolloutTask, Sessions
@@ -167,34 +167,22 @@ class ServedLoop:
         said, given = said_in(reply.message or {})
         counted = reply.usage.output if reply.usage is not None else 0
         rollout.turn_lengths.append(counted or _estimated(said))
-        rollout.messages.append(spoken(said, len(rollout.messages)))
         playing.live = False
-        status = ended_by(said, whole=reply.code == "ok")
-        if status is not None:
-            rollout.status, rollout.answer = status, said.content if status == "answered" else ""
-        elif last:
-            rollout.status = "turn_limit"
-        else:
+        if take_turn(rollout, said, whole=reply.code == "ok", last=last):
             self._act(playing, said, given)
 
     def _act(self, playing: _Playing, said: Said, given: str | None) -> None:
         rollout, session = playing.rollout, playing.session
         assert session is not None, "a rollout without a session is not live"
-        turn, index = rollout.messages[-1], len(rollout.messages) - 1
-        found = acted(turn, said.calls, index, session, playing.tools, lambda text: self._fitted(rollout, text))
-        rollout.malformed += found.malformed
+        turn = rollout.messages[-1]
+        results, evidence = act(rollout, said.calls, session, playing.tools, self._settings.max_result, _tokens)
         if max(1, self._settings.answer_room) > self._left(rollout):
             rollout.status = "out_of_room"  # the model never sees these results
             return
-        rollout.evidence += found.evidence
-        rollout.messages += found.results
-        playing.sent += [wire_turn(turn, given), *map(wire_form, tool_forms(found.results))]
+        rollout.evidence += evidence
+        rollout.messages += results
+        playing.sent += [wire_turn(turn, given), *map(wire_form, tool_forms(results))]
         playing.live = True
-
-    def _fitted(self, rollout: Rollout, text: str) -> str:
-        short = cut(text, self._settings.max_result, _tokens)
-        rollout.cut_results += short != text
-        return short
 
 
 @dataclass(slots=True)

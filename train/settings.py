@@ -14,6 +14,8 @@ from synth.process_reward import ProcessWeights
 from train.judge_settings import JudgeSettings
 from train.trainer_settings import LoraSettings, OptimiserSettings, RunSettings, VllmSettings
 
+PROMPT_KINDS = ("curated", "augmented")
+"""Folders whose user turns a model can be put to."""
 Preset: TypeAlias = Literal["paper", "mini"]
 """Settings to begin with (`train.presets`)."""
 

@@ -11,6 +11,7 @@ from transformers.trainer_callback import TrainerCallback, TrainerState
 
 from train.chat_format import ChatFormat
 from train.model_folder import CHECKPOINTS, STATE, ModelFolder
+from train.models import usual_dtype
 from train.ranks import rank, together
 from train.trainer_settings import LoraSettings, OptimiserSettings, RunSettings
 
@@ -108,9 +109,7 @@ def trackers(settings: RunSettings, checkpoints: Path) -> list[TrainerCallback]:
 
 def dtype_of(settings: OptimiserSettings) -> str:
     """The type of the weights."""
-    if settings.dtype != "auto":
-        return settings.dtype
-    return "bfloat16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "float32"
+    return usual_dtype() if settings.dtype == "auto" else settings.dtype
 
 
 def lora_of(settings: LoraSettings) -> LoraConfig | None:

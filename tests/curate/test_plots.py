@@ -18,10 +18,11 @@ def test_one_series_needs_no_legend(series):
     assert "<svg" in intervals(["all"], series, xlabel="calls")
 
 
-def test_a_count_of_what_no_loop_of_ours_does():
+def test_a_count_of_what_no_loop_of_ours_does_shows_nothing_of_a_moment(capsys):
     with counting("asking", unit="turn") as count:
         count(3)
         count(0)
+    assert capsys.readouterr().err == ""
 
 
 def test_curves_of_one_step_of_none_and_of_many_are_drawn_the_same_way_twice():

@@ -41,8 +41,9 @@ def test_whatever_a_server_says_is_read_and_can_be_sent_back(message):
 
 def test_long_hostile_texts_are_read_in_linear_time():
     for text in ("<think>" * 150_000, "</think>" * 120_000, "<tool_call>" * 20_000, "<tool_call>{" + "[" * 1_000_000):
-        said_in({"content": text})
-        said_in({"content": "", "tool_calls": [{"function": {"name": "f", "arguments": text}}]})
+        assert all(call.problem for call in said_in({"content": text})[0].calls)
+        (call,) = said_in({"content": "", "tool_calls": [{"function": {"name": "f", "arguments": text}}]})[0].calls
+        assert call.problem and call.arguments == text
 
 
 HALF = '{"a": "\\ud800"}'

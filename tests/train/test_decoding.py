@@ -131,7 +131,10 @@ def test_a_tokenizer_without_a_token_to_fill_up_fills_up_with_its_end(model):
     class Marks:
         eos_token_id, pad_token_id = END, None
 
-    sampler = Sampler(Sampling.of(Marks(), 0.0, CALL))
+        def get_added_vocab(self):
+            return {"<tool_call>": CALL}
+
+    sampler = Sampler(Sampling.of(Marks(), 0.0))
     assert sampler.turns(model, PROMPTS, 0, [3] * 4) == [by_transformers(model, prompt, 3) for prompt in PROMPTS]
 
 

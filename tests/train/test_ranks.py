@@ -23,7 +23,7 @@ PartialState(cpu=True)
 class Server:
     """Answers as TRL's server mode: each rank gets the slice that its own number of prompts names."""
     use_vllm = True
-    processing_class = SimpleNamespace(eos_token_id=0, decode=str)
+    processing_class = SimpleNamespace(eos_token_id=0, decode=str, get_added_vocab=dict)
     vllm_generation = SimpleNamespace(generation_kwargs={})
     calls = 0
 
@@ -39,7 +39,7 @@ class Server:
 
 server = Server()
 step = InStep(server)
-generate = TrainerGenerate(step, None)
+generate = TrainerGenerate(step)
 live, turns = (3, 4) if rank() else (1, 2)
 for number in range(turns):
     prompts = [[10 * rank() + at + 1] for at in range(live)]

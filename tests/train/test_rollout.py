@@ -5,6 +5,7 @@ import pytest
 from curate.errors import UsageError
 from curate.readers.messages import message
 from tests.train.rows import call, result, row_of, says
+from train import acting
 from train.chat_format import chat_format
 from train.rollout import CacheAgentLoop, Generated, RolloutTask
 from train.settings import RolloutSettings
@@ -210,14 +211,14 @@ def test_the_history_s_writes_count(renderer, cache_of):
 
 def test_a_crash_in_one_rollout_is_data(renderer, cache_of, dialogue, monkeypatch):
     script = Script(renderer, [READ, READ.replace("W1", "W2")], "It is open.")
-    task, fitted = RolloutTask(dialogue, next(parts(dialogue))), CacheAgentLoop._fitted
+    task, cut = RolloutTask(dialogue, next(parts(dialogue))), acting.cut
 
-    def fails(loop, rollout, text):
+    def fails(text, most, length):
         if "cache_unavailable" in text:
             raise OSError("boom")
-        return fitted(loop, rollout, text)
+        return cut(text, most, length)
 
-    monkeypatch.setattr(CacheAgentLoop, "_fitted", fails)
+    monkeypatch.setattr(acting, "cut", fails)
     one, two = CacheAgentLoop(renderer, cache_of(dialogue), SETTINGS).run([task, task], script)
     assert (one.status, two.status, two.error) == ("answered", "crashed", "OSError: boom")
     assert len(two.mask) == len(two.completion_ids) > 0

@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from curate.cli import main as cacherl
 from curate.cli import out, parse, run, say
 from curate.errors import UsageError
+from train.presets import GRPO_PRESETS, SFT_PRESETS
 
 HELD_OUT = 100_000
 """Number of the first start state of evaluation; recordings take those from 0 on."""
-LIMITS = ("--max-turns", "10", "--max-completion", "240", "--max-turn", "32", "--answer-room", "8")
-"""Of an episode; those of the preset `mini` of train.grpo."""
+LIMITS: Mapping[str, int] = GRPO_PRESETS["mini"]["rollout"]
+"""Of an episode, live too."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,8 @@ class MiniSettings:
     seeds: int = 1
     first_seed: int = 0
     episodes: int = 9_000
-    sft_steps: int = 600
-    grpo_steps: int = 60
+    sft_steps: int = SFT_PRESETS["mini"]["optimiser"]["max_steps"]
+    grpo_steps: int = GRPO_PRESETS["mini"]["optimiser"]["max_steps"]
     tasks: int = 400
 
     def check(self) -> None:
@@ -116,7 +117,8 @@ def steps(settings: MiniSettings, place: Path, seed: int) -> list[tuple[str, str
         ("SFT", "train.sft", [at["augmented"], *sft, "--out", at["sft"]]),
         ("GRPO", "train.grpo", [at["augmented"], *grpo, "--out", at["grpo"]]),
     ]
-    live = [*number, "--tasks", str(settings.tasks), "--first-state", str(HELD_OUT), "--batch", "400", *LIMITS]
+    live = [*number, "--tasks", str(settings.tasks), "--first-state", str(HELD_OUT), "--batch", "400"]
+    live += [word for name, most in LIMITS.items() for word in (f"--{name.replace('_', '-')}", str(most))]
     for model in ("sft", "grpo"):
         for name, draw in ("drawn", ["--samples", "2"]), ("likeliest", ["--samples", "1", "--temperature", "0"]):
             words = ["--model", at[model], *live, *draw, "--out", str(place / f"live-{model}-{name}")]

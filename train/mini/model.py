@@ -12,7 +12,9 @@ from typing import Any
 from curate.sandbox.mini import CATEGORIES, CUSTOMERS, ITEMS, KINDS, ORDERS, PRICES, REFUNDS, STATUSES
 from curate.trajectory import Trajectory
 
-MARKS = ("<user>", "<result>", "<model>", "<think>", "</think>", "<tool_call>", "</tool_call>")
+TURN = "<model>"
+"""Opens what the model says."""
+MARKS = ("<user>", "<result>", TURN, "<think>", "</think>", "<tool_call>", "</tool_call>")
 END, PAD, UNKNOWN = "<end>", "<pad>", "<unknown>"
 ENTITIES = (*KINDS, *STATUSES, *CATEGORIES, *CUSTOMERS, *ORDERS, *ITEMS, *PRICES, *REFUNDS, "refused")
 """What is asked for, copied and answered: one token each, and so is what stands between two of them in a sentence."""
