@@ -1,0 +1,1 @@
+"""Labels: what may be said (schema), append-only events in a database, queues, accounts, exports."""

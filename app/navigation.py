@@ -1,0 +1,48 @@
+"""The pages, and links between them: every view is an address that restores it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any
+
+import streamlit as st
+
+PAGES: Mapping[str, tuple[str, str]] = {
+    "browse": ("Browse", ":material/list:"),
+    "read": ("Read", ":material/article:"),
+    "label": ("Label", ":material/label:"),
+    "agreement": ("Agreement", ":material/handshake:"),
+    "compare": ("Compare", ":material/compare_arrows:"),
+    "runs": ("Runs", ":material/show_chart:"),
+    "account": ("Account", ":material/person:"),
+}
+"""Name, which is the address too -> title and icon; `app.pages.NAME` draws it."""
+
+
+def page(name: str) -> Any:
+    """A page as Streamlit knows it."""
+    title, icon = PAGES[name]
+    return st.Page(_drawing(name), title=title, icon=icon, url_path=name, default=name == "browse")
+
+
+def _drawing(name: str) -> Callable[[], None]:
+    def draw() -> None:
+        import_module(f"app.pages.{name}").draw()
+
+    draw.__name__ = name
+    return draw
+
+
+def link(name: str, label: str, *, icon: str | None = None, help: str | None = None, **params: Any) -> None:
+    """A link to a page; parameters that are None or empty are left out of the address."""
+    st.page_link(page(name), label=label, icon=icon, help=help, query_params=_given(params))
+
+
+def go(name: str, **params: Any) -> None:
+    """Leave for another page."""
+    st.switch_page(page(name), query_params=_given(params))
+
+
+def _given(params: Mapping[str, Any]) -> dict[str, str]:
+    return {key: str(value) for key, value in params.items() if value not in (None, "")}

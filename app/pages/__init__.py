@@ -1,0 +1,1 @@
+"""The pages, one module each: `draw()` draws it; its address and its query parameters restore it."""

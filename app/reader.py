@@ -1,0 +1,22 @@
+"""The script that Streamlit runs for every visitor and every action: who is there, and which page."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app.navigation import PAGES, page
+from app.opened import opened
+from app.signing_in import gate, shown_in_sidebar
+
+
+def main() -> None:
+    """Draw the page that the address names."""
+    st.set_page_config("CacheRL reader", layout="wide")
+    hidden = {"label", "account"} if opened().settings.server.read_only else set()
+    chosen = st.navigation([page(name) for name in PAGES if name not in hidden], position="top")
+    gate()
+    shown_in_sidebar()
+    chosen.run()
+
+
+main()
