@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from importlib.util import find_spec
 from pathlib import Path
 
 from app.opened import Opened, use
-from app.settings import AppSettings
+from app.settings import LOOPBACK, AppSettings
 from app.theme import theme_options
 from curate.cli import out
 from curate.errors import UsageError
@@ -39,6 +38,7 @@ def _run(settings: AppSettings) -> None:
     options = {
         "server.address": settings.server.host,
         "server.port": settings.server.port,
+        "server.allowedHosts": list(LOOPBACK) if settings.server.host in LOOPBACK else [],  # no other name of ours
         "server.headless": True,
         "server.fileWatcherType": "none",
         "server.runOnSave": False,
@@ -49,7 +49,6 @@ def _run(settings: AppSettings) -> None:
         "logger.hideWelcomeMessage": True,
         **theme_options(),
     }
-    os.environ["STREAMLIT_SERVER_ADDRESS"] = settings.server.host
     flags = {name.replace(".", "_"): value for name, value in options.items()}
     bootstrap.load_config_options(flags)
     bootstrap.run(str(SCRIPT), False, [], flags)
