@@ -1,0 +1,56 @@
+"""Small bar plots in the project's colours; what they draw was counted before, so a plot is a few bars and no more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import altair as alt
+import polars as pl
+import streamlit as st
+
+from curate.palette import QUIET, SERIES, TIER_COLORS
+
+HEIGHT = 132
+
+
+def columns_plot(title: str, counts: Mapping[str, int], color: str = SERIES[0]) -> None:
+    """Standing bars in the order given: a histogram."""
+    named = alt.X("value:N", sort=None, title=None, axis=_axis(labelAngle=0, labelOverlap="greedy", labelFontSize=10))
+    counted = alt.Y("traces:Q", title=None, axis=_axis(tickCount=3, grid=True, format="~s"))
+    _draw(title, counts, _bars(counts, color).encode(x=named, y=counted))
+
+
+def ranked_plot(title: str, counts: Mapping[str, int], color: str = SERIES[0]) -> None:
+    """Lying bars with their names beside them, in the order given."""
+    named = alt.Y("value:N", sort=None, title=None, axis=_axis(labelLimit=120, labelFontSize=11))
+    counted = alt.X("traces:Q", title=None, axis=_axis(tickCount=3, grid=True, format="~s"))
+    _draw(title, counts, _bars(counts, color).encode(y=named, x=counted))
+
+
+def tiers_plot(title: str, counts: Mapping[str, int]) -> None:
+    """Lying bars of tiers, each in its colour."""
+    scale = alt.Scale(domain=list(counts), range=[TIER_COLORS.get(tier, QUIET) for tier in counts])
+    named = alt.Y("value:N", sort=None, title=None, axis=_axis(labelFontSize=11))
+    counted = alt.X("traces:Q", title=None, axis=_axis(tickCount=3, grid=True, format="~s"))
+    colored = alt.Color("value:N", scale=scale, legend=None)
+    _draw(title, counts, _bars(counts, QUIET).encode(y=named, x=counted, color=colored))
+
+
+def _bars(counts: Mapping[str, int], color: str) -> alt.Chart:
+    frame = pl.DataFrame({"value": list(counts), "traces": list(counts.values())})
+    tooltip = [alt.Tooltip("value:N", title="value"), alt.Tooltip("traces:Q", title="traces", format=",")]
+    chart: alt.Chart = alt.Chart(frame).mark_bar(color=color, cornerRadiusEnd=1).encode(tooltip=tooltip)
+    return chart
+
+
+def _axis(**options: Any) -> alt.Axis:
+    return alt.Axis(**{"ticks": False, "domain": False, "grid": False, "labelPadding": 4, **options})
+
+
+def _draw(title: str, counts: Mapping[str, int], chart: alt.Chart) -> None:
+    st.caption(title)
+    if counts:
+        st.altair_chart(chart.properties(height=HEIGHT), width="stretch", alt=title)
+    else:
+        st.text("none")
