@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from curate.palette import TIER_COLORS
 
 BINS = 12
 TOP = 7
-_COLUMNS = ("table", "reward", "turns", "tools", "worst_tier", "reject_step", "reject_reason")
+_COLUMNS = ("table", "reward", "turns", "tools", "worst_tier", "reject_reason")
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Summary:
     tiers: Mapping[str, int]
     """How many traces have a tier as their worst, exact first."""
     reasons: Mapping[str, int]
-    """How many traces a step rejected for a reason, the TOP most frequent."""
+    """How many traces were rejected for a reason, the TOP most frequent."""
 
 
 def summary(found: Found) -> Summary:
@@ -50,20 +51,21 @@ def summary(found: Found) -> Summary:
     )
 
 
-def histogram(values: pl.Series, bins: int = BINS) -> dict[str, int]:
-    """How many values lie in each of some equal bins, named by their limits; few distinct ones stand for themselves."""
+def histogram(values: pl.Series, most: int = BINS) -> dict[str, int]:
+    """How many values lie in each of some equal bins, named by their limits; a few distinct ones stand for themselves."""
     counts = values.value_counts(name="count").sort(values.name)
-    if counts.height <= bins and (counts.height < 3 or not values.dtype.is_integer()):
+    whole = values.dtype.is_integer()
+    if counts.height <= (2 if whole else most):
         named = counts.select(pl.col(values.name).map_elements(lambda value: f"{value:.3g}", pl.String), "count")
         return dict(named.group_by(values.name, maintain_order=True).agg(pl.col("count").sum()).rows())
     low, high = float(counts[values.name][0]), float(counts[values.name][-1])
-    width = (high - low) / bins
-    if values.dtype.is_integer():
-        width = max(1.0, -(-(high - low + 1) // bins))
-    place = ((pl.col(values.name).cast(pl.Float64) - low) / width).floor().clip(0, bins - 1).cast(pl.Int64)
+    width = _round_width((high - low) / most, whole)
+    first = math.floor(low / width)
+    # What lies on the upper limit belongs to the last bin, as a reward of 1 belongs to 0.9 to 1.
+    last = max(math.floor(high / width) if whole else math.ceil(high / width) - 1, first)
+    place = (pl.col(values.name).cast(pl.Float64) / width).floor().clip(first, last).cast(pl.Int64)
     filled = dict(counts.group_by(place.alias("bin")).agg(pl.col("count").sum()).rows())
-    whole = values.dtype.is_integer()
-    return {_bin_name(low + place * width, width, whole): filled.get(place, 0) for place in range(max(filled) + 1)}
+    return {_bin_name(place, width, whole): filled.get(place, 0) for place in range(first, last + 1)}
 
 
 def top(values: pl.Series, most: int = TOP) -> dict[str, int]:
@@ -79,10 +81,18 @@ def _tiers(values: pl.Series) -> dict[str, int]:
 
 def _reasons(rows: pl.DataFrame) -> pl.Series:
     rejected = rows.filter(pl.col("table") == "rejects")
-    return rejected.select(reason=pl.col("reject_step").cast(pl.String) + ": " + pl.col("reject_reason"))["reason"]
+    return rejected.select(reason=pl.col("reject_reason").cast(pl.String))["reason"]
 
 
-def _bin_name(low: float, width: float, whole: bool) -> str:
+def _round_width(least: float, whole: bool) -> float:
+    """The smallest of 1, 2, 5, 10, 20 ..., or of their tenths, that is not below."""
+    power = 10.0 ** math.floor(math.log10(least))
+    width = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least * (1 - 1e-9))
+    return max(1.0, width) if whole else width
+
+
+def _bin_name(place: int, width: float, whole: bool) -> str:
+    low = place * width
     if not whole:
         return f"{low:.3g} to {low + width:.3g}"
     return f"{low:.0f}" if width == 1 else f"{low:.0f} to {low + width - 1:.0f}"

@@ -50,14 +50,9 @@ def draw() -> None:
 
 
 def _top(state: FilterState, held: Opened) -> None:
-    text, table, order, views = st.columns([5, 3, 4, 1.4], gap="small", vertical_alignment="center")
-    with text:
+    with st.container(horizontal=True, vertical_alignment="center"):
         filtering.search_box(state)
-    with table:
         filtering.kept_or_rejected(state)
-    with order:
-        filtering.order(state)
-    with views:
         views_menu(state, held.labels, viewer())
 
 
@@ -75,25 +70,18 @@ def _search(library: Library, state: FilterState) -> None:
 
 
 def _told(state: FilterState, found: Found) -> None:
-    """What is shown, in words, and a way back to everything."""
-    words, reading, clear = st.columns([8, 2, 1.4], gap="small", vertical_alignment="center")
+    """What is shown, in words and in which order, a way back to everything and one into the first trace."""
     total = f"**{len(found.rows):,}** of {found.frame.height:,} traces"
-    words.markdown(total + (f" with {escaped(described(state), 500)}" if state.narrowed() else ""))
-    if len(found.rows):
-        with reading:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(total + (f" with {escaped(described(state), 500)}" if state.narrowed() else ""))
+        if state.narrowed():
+            everything = FilterState(sort=state.sort, descending=state.descending)
+            st.button("Clear", icon=":material/filter_alt_off:", on_click=filtering.show, args=(everything,))
+        filtering.order(state)
+        if len(found.rows):
             first = key_of(found.frame.row(int(found.rows[0]), named=True))
-            back = replace(state, page=1).query()
-            link(
-                "read",
-                "Read from the first",
-                icon=":material/article:",
-                folder=first.folder,
-                trace=first.trace,
-                back=back,
-            )
-    if state.narrowed():
-        everything = FilterState(sort=state.sort, descending=state.descending)
-        clear.button("Clear", icon=":material/filter_alt_off:", on_click=filtering.show, args=(everything,))
+            where = {"folder": first.folder, "trace": first.trace, "back": replace(state, page=1).query()}
+            link("read", "Read the first", icon=":material/article:", **where)
 
 
 def described(state: FilterState) -> str:
@@ -143,18 +131,18 @@ def _pages(found: Found, state: FilterState) -> None:
     if pages == 1:
         return
     page = min(state.page, pages)
-    key = "browse.page"
-    if st.session_state.get(key) != page:
-        st.session_state[key] = page
-    numbers, words = st.columns([3, 1], vertical_alignment="center")
-    with numbers:
-        st.pagination(
-            pages,
-            key=key,
-            on_change=lambda: filtering.show(replace(filtering.address()[0], page=st.session_state[key])),
-        )
+    # Another filter makes another widget, or the number of the last one would stand in it.
+    key = f"browse.page {replace(state, page=page).query()}"
+
+    def turned() -> None:
+        filtering.show(replace(filtering.address()[0], page=st.session_state[key]))
+
     first = (page - 1) * PAGE_ROWS + 1
-    words.caption(f"{first:,} to {min(first + PAGE_ROWS - 1, len(found.rows)):,} of {len(found.rows):,}")
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.pagination(pages, default=page, key=key, on_change=turned)
+        st.caption(
+            f"{first:,} to {min(first + PAGE_ROWS - 1, len(found.rows)):,} of {len(found.rows):,}", width="content"
+        )
 
 
 def _drawn_columns(library: Library, states: pl.DataFrame) -> list[str]:
@@ -166,7 +154,7 @@ def _drawn_columns(library: Library, states: pl.DataFrame) -> list[str]:
     known = {"p"} if frame["min_p"].null_count() < frame.height else set()
     labelled = {"label"} if states.height else set()
     drawn = {"trace", "task", "first_words", "reward", "turns", "calls"} | several | failed | known | labelled
-    order = "trace folder source task first_words reward turns calls failed worst p reason label"
+    order = "trace first_words reward turns calls failed worst reason label p task folder source"
     return [name for name in order.split() if name in drawn]
 
 

@@ -68,19 +68,21 @@ def kept_or_rejected(state: FilterState) -> None:
 
 def order(state: FilterState) -> None:
     """By which column rows are sorted, and which way."""
-    by, way = st.columns([3, 1], gap="small")
     key = _synced("browse.sort", state.sort or _ORDER)
-    turned = _synced("browse.descending", state.descending)
 
     def changed() -> None:
         sort = _unless(st.session_state[key], _ORDER)
-        show(replace(address()[0], sort=sort, descending=bool(sort and st.session_state[turned]), page=1))
+        show(replace(address()[0], sort=sort, descending=bool(sort), page=1))
 
     titles = {_ORDER: "Order: as stored", **{name: f"Order: {title.lower()}" for name, (_, title) in SORTS.items()}}
-    by.selectbox(
-        "Order", list(titles), key=key, format_func=titles.__getitem__, label_visibility="collapsed", on_change=changed
+    name = titles.__getitem__
+    st.selectbox(
+        "Order", list(titles), key=key, format_func=name, label_visibility="collapsed", on_change=changed, width=210
     )
-    way.toggle("Down", key=turned, disabled=not state.sort, on_change=changed, help="Highest first.")
+    if state.sort:
+        turned = replace(state, descending=not state.descending, page=1)
+        words, icon = ("Highest first", "downward") if state.descending else ("Lowest first", "upward")
+        st.button(words, key="browse.turn", icon=f":material/arrow_{icon}:", on_click=show, args=(turned,))
 
 
 def sorted_by(state: FilterState, column: str) -> FilterState:

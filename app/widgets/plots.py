@@ -11,28 +11,30 @@ import streamlit as st
 
 from curate.palette import QUIET, SERIES, TIER_COLORS
 
-HEIGHT = 132
+HEIGHT = 150
+_START = "split(datum.label, ' to ')[0]"
+_COUNT = {"tickCount": 3, "grid": True, "labelExpr": "format(datum.value, '~s')"}
 
 
 def columns_plot(title: str, counts: Mapping[str, int], color: str = SERIES[0]) -> None:
     """Standing bars in the order given: a histogram."""
-    named = alt.X("value:N", sort=None, title=None, axis=_axis(labelAngle=0, labelOverlap="greedy", labelFontSize=10))
-    counted = alt.Y("traces:Q", title=None, axis=_axis(tickCount=3, grid=True, format="~s"))
+    named = alt.X("value:N", sort=None, title=None, axis=_axis(labelAngle=0, labelOverlap="greedy", labelExpr=_START))
+    counted = alt.Y("traces:Q", title=None, axis=_axis(**_COUNT))
     _draw(title, counts, _bars(counts, color).encode(x=named, y=counted))
 
 
 def ranked_plot(title: str, counts: Mapping[str, int], color: str = SERIES[0]) -> None:
     """Lying bars with their names beside them, in the order given."""
-    named = alt.Y("value:N", sort=None, title=None, axis=_axis(labelLimit=120, labelFontSize=11))
-    counted = alt.X("traces:Q", title=None, axis=_axis(tickCount=3, grid=True, format="~s"))
+    named = alt.Y("value:N", sort=None, title=None, axis=_axis(labelLimit=125, labelFontSize=11, labelOverlap=False))
+    counted = alt.X("traces:Q", title=None, axis=_axis(**_COUNT))
     _draw(title, counts, _bars(counts, color).encode(y=named, x=counted))
 
 
 def tiers_plot(title: str, counts: Mapping[str, int]) -> None:
     """Lying bars of tiers, each in its colour."""
     scale = alt.Scale(domain=list(counts), range=[TIER_COLORS.get(tier, QUIET) for tier in counts])
-    named = alt.Y("value:N", sort=None, title=None, axis=_axis(labelFontSize=11))
-    counted = alt.X("traces:Q", title=None, axis=_axis(tickCount=3, grid=True, format="~s"))
+    named = alt.Y("value:N", sort=None, title=None, axis=_axis(labelFontSize=11, labelOverlap=False))
+    counted = alt.X("traces:Q", title=None, axis=_axis(**_COUNT))
     colored = alt.Color("value:N", scale=scale, legend=None)
     _draw(title, counts, _bars(counts, QUIET).encode(y=named, x=counted, color=colored))
 

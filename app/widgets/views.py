@@ -20,7 +20,7 @@ LONGEST_NAME = 80
 
 def views_menu(state: FilterState, labels: LabelStore, viewer: Annotator | None) -> None:
     """Open, save and delete views; who reads only opens them."""
-    menu = st.popover("Views", icon=":material/bookmark:", width="stretch", key="browse.views", on_change="rerun")
+    menu = st.popover("Views", icon=":material/bookmark:", key="browse.views", on_change="rerun")
     if not menu.open:
         return
     with menu:

@@ -94,7 +94,7 @@ def test_an_address_restores_filters_order_and_page(page):
     assert test.multiselect(key="browse.tool").value == ["book"]
     assert test.number_input(key="browse.reward.low").value == 0.1
     assert test.selectbox(key="browse.sort").value == "reward"
-    assert test.toggle(key="browse.descending").value is True
+    assert test.button(key="browse.turn").label == "Highest first"
 
 
 def test_a_choice_narrows_the_table_and_stands_in_the_address(page):
@@ -118,8 +118,9 @@ def test_text_is_searched_once_for_all_pages(page, library):
     assert _traces(test) == ["flight-3", "flight-5"]
     assert _address(test) == {"q": "dog"}
     test.selectbox(key="browse.sort").set_value("reward").run()
-    test.toggle(key="browse.descending").set_value(True).run()
     assert _traces(test) == ["flight-5", "flight-3"]
+    test.button(key="browse.turn").click().run()
+    assert _traces(test) == ["flight-3", "flight-5"]
     assert library.searches == 1
 
 
