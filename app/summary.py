@@ -52,7 +52,7 @@ def summary(found: Found) -> Summary:
 
 
 def histogram(values: pl.Series, most: int = BINS) -> dict[str, int]:
-    """How many values lie in each of some equal bins, named by their limits; a few distinct ones stand for themselves."""
+    """How many values lie in each of some equal bins, named by their limits; a few values stand for themselves."""
     counts = values.value_counts(name="count").sort(values.name)
     whole = values.dtype.is_integer()
     if counts.height <= (2 if whole else most):

@@ -17,10 +17,10 @@ from app.reading.plain import escaped
 from app.signing_in import viewer
 from app.summary import Summary, summary
 from app.widgets import filtering
-from app.widgets.plots import columns_plot, ranked_plot, tiers_plot
+from app.widgets.plots import columns_plot, ranked_plot
 from app.widgets.table import shown_rows, trace_table
 from app.widgets.views import views_menu
-from curate.palette import QUIET
+from curate.palette import QUIET, TIER_COLORS
 
 
 def draw() -> None:
@@ -44,6 +44,7 @@ def draw() -> None:
         _say_nothing_fits(state, held.library)
         return
     above = st.container()
+    _bar(state, found)
     _table(found, state, held.library, states)
     with above:
         _plots(_summary(found, state))
@@ -70,24 +71,28 @@ def _search(library: Library, state: FilterState) -> None:
 
 
 def _told(state: FilterState, found: Found) -> None:
-    """What is shown, in words and in which order, a way back to everything and one into the first trace."""
-    total = f"**{len(found.rows):,}** of {found.frame.height:,} traces"
+    """What is shown, in words, and a way back to everything."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(total + (f" with {escaped(described(state), 500)}" if state.narrowed() else ""))
+        total = f"**{len(found.rows):,}** of {found.frame.height:,} traces"
+        st.markdown(total + (f": {escaped(described(state), 500)}" if state.narrowed() else ""))
         if state.narrowed():
             everything = FilterState(sort=state.sort, descending=state.descending)
             st.button("Clear", icon=":material/filter_alt_off:", on_click=filtering.show, args=(everything,))
+
+
+def _bar(state: FilterState, found: Found) -> None:
+    """The order of the table, and a way into its first trace."""
+    with st.container(horizontal=True, vertical_alignment="center"):
         filtering.order(state)
-        if len(found.rows):
-            first = key_of(found.frame.row(int(found.rows[0]), named=True))
-            where = {"folder": first.folder, "trace": first.trace, "back": replace(state, page=1).query()}
-            link("read", "Read the first", icon=":material/article:", **where)
+        first = key_of(found.frame.row(int(found.rows[0]), named=True))
+        where = {"folder": first.folder, "trace": first.trace, "back": replace(state, page=1).query()}
+        link("read", "Read the first", icon=":material/article:", **where)
 
 
 def described(state: FilterState) -> str:
     """A state's filters in words."""
-    parts = [f"\u201c{state.text}\u201d in them"] if state.text else []
-    parts += [f"only {state.show}"] if state.show else []
+    parts = [f"\u201c{state.text}\u201d"] if state.text else []
+    parts += [state.show] if state.show else []
     parts += [f"{CHOICES[name].title.lower()} {' or '.join(values)}" for name, values in state.chosen.items()]
     for name, limits in state.ranges.items():
         parts.append(f"{RANGES[name][1].lower()} {str(limits).replace('..', ' to ').strip()}")
@@ -108,9 +113,9 @@ def _plots(counted: Summary) -> None:
         ranked_plot("Tools called, traces", counted.tools)
     with fates:
         if counted.rejected or not counted.tiers:
-            ranked_plot(f"Rejected, {counted.rejected:,} traces", counted.reasons, QUIET)
+            ranked_plot(f"Rejected, {counted.rejected:,} traces", counted.reasons, [QUIET])
         else:
-            tiers_plot("Worst tier, traces", counted.tiers)
+            ranked_plot("Worst tier, traces", counted.tiers, [TIER_COLORS[tier] for tier in counted.tiers])
 
 
 def _table(found: Found, state: FilterState, library: Library, states: pl.DataFrame) -> None:

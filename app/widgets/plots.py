@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import altair as alt
 import polars as pl
 import streamlit as st
 
-from curate.palette import QUIET, SERIES, TIER_COLORS
+from curate.palette import SERIES
 
 HEIGHT = 150
 _START = "split(datum.label, ' to ')[0]"
@@ -23,20 +23,16 @@ def columns_plot(title: str, counts: Mapping[str, int], color: str = SERIES[0]) 
     _draw(title, counts, _bars(counts, color).encode(x=named, y=counted))
 
 
-def ranked_plot(title: str, counts: Mapping[str, int], color: str = SERIES[0]) -> None:
-    """Lying bars with their names beside them, in the order given."""
-    named = alt.Y("value:N", sort=None, title=None, axis=_axis(labelLimit=125, labelFontSize=11, labelOverlap=False))
+def ranked_plot(title: str, counts: Mapping[str, int], colors: Sequence[str] = SERIES[:1]) -> None:
+    """Lying bars with their names beside them, in the order given; of one colour or each of its own."""
+    names = _axis(labelLimit=125, labelFontSize=11, labelOverlap=False, labelFlush=False)
+    named = alt.Y("value:N", sort=None, title=None, axis=names)
     counted = alt.X("traces:Q", title=None, axis=_axis(**_COUNT))
-    _draw(title, counts, _bars(counts, color).encode(y=named, x=counted))
-
-
-def tiers_plot(title: str, counts: Mapping[str, int]) -> None:
-    """Lying bars of tiers, each in its colour."""
-    scale = alt.Scale(domain=list(counts), range=[TIER_COLORS.get(tier, QUIET) for tier in counts])
-    named = alt.Y("value:N", sort=None, title=None, axis=_axis(labelFontSize=11, labelOverlap=False))
-    counted = alt.X("traces:Q", title=None, axis=_axis(**_COUNT))
-    colored = alt.Color("value:N", scale=scale, legend=None)
-    _draw(title, counts, _bars(counts, QUIET).encode(y=named, x=counted, color=colored))
+    chart = _bars(counts, colors[0]).encode(y=named, x=counted)
+    if len(colors) > 1:
+        scale = alt.Scale(domain=list(counts), range=list(colors))
+        chart = chart.encode(color=alt.Color("value:N", scale=scale, legend=None))
+    _draw(title, counts, chart)
 
 
 def _bars(counts: Mapping[str, int], color: str) -> alt.Chart:

@@ -10,6 +10,7 @@ from app.filters import FilterState
 from app.labels.store import LabelStore
 from app.navigation import link
 from app.reading.plain import escaped
+from curate.errors import UsageError
 
 if TYPE_CHECKING:
     from app.labels.store import Annotator
@@ -41,18 +42,21 @@ def _view(place: int, view: Any, labels: LabelStore, viewer: Annotator | None) -
     with name:
         link("browse", escaped(view.name, LONGEST_NAME), icon=":material/bookmark:", **view.params)
     if viewer is not None and (viewer.role == "lead" or view.annotator == viewer.name):
-        drop.button(
-            "Delete",
-            key=f"browse.drop.{place}.{view.name}",
-            icon=":material/delete:",
-            on_click=labels.drop_view,
-            args=(view.name,),
-        )
+        key = f"browse.drop.{place}.{view.name}"
+        drop.button("Delete", key=key, icon=":material/delete:", on_click=_drop, args=(labels, view.name))
+
+
+def _drop(labels: LabelStore, name: str) -> None:
+    labels.drop_view(name)
 
 
 def _saving(state: FilterState, labels: LabelStore, viewer: Annotator) -> None:
     with st.form("browse.save", clear_on_submit=True, border=False):
         name = st.text_input("Save this view as", max_chars=LONGEST_NAME, placeholder="a name")
         if st.form_submit_button("Save", icon=":material/bookmark_add:") and name.strip():
-            labels.save_view(name.strip(), PAGE, state.params(), viewer.name)
-            st.rerun()
+            try:
+                labels.save_view(name, PAGE, state.params(), viewer.name)
+            except UsageError as error:  # another's name
+                st.error(escaped(str(error)))
+            else:
+                st.rerun()

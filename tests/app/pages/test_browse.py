@@ -179,42 +179,69 @@ def test_hostile_names_are_shown_as_text(page):
 
 
 @pytest.fixture
-def ann(monkeypatch):
-    made = SimpleNamespace(name="ann", role="annotator")
-    monkeypatch.setattr(app.pages.browse, "viewer", lambda: made)
-    return made
+def signed_in(monkeypatch, labels):
+    """Sign somebody in."""
+
+    def enter(name: str, role: str = "annotator"):
+        made = labels.add_annotator(name, "a long password", role)
+        monkeypatch.setattr(app.pages.browse, "viewer", lambda: made)
+        return made
+
+    return enter
 
 
-def test_labels_filter_and_stand_in_the_table(page, labels, ann):
-    labels.label("ann", "flight-1", "good")
-    labels.label("bob", "flight-1", "bad", "loop")
-    labels.label("bob", "flight-2", "bad")
+@pytest.fixture
+def tag(labels):
+    return labels.schema.tags[0].name
+
+
+def test_labels_filter_and_stand_in_the_table(page, label, signed_in, tag):
+    signed_in("ann", "lead")
+    label("ann", "flight-1", "good")
+    label("bob", "flight-1", "bad", tag)
+    label("bob", "flight-2", "bad")
     assert _traces(page(label="disputed")) == ["flight-1"]
     assert _traces(page(label="mine.good")) == ["flight-1"]
-    assert _traces(page(label="tag.loop")) == ["flight-1"]
+    assert _traces(page(label=f"tag.{tag}")) == ["flight-1"]
     assert _traces(page(label="bad")) == ["flight-1", "flight-2"]
     assert "flight-1" not in _traces(page(label="unlabelled"))
-    assert page(label="bad").dataframe[0].value["label"].tolist() == ["bad, disputed, good, loop", "bad"]
+    assert page(label="bad").dataframe[0].value["label"].tolist() == [f"bad, disputed, good, {tag}", "bad"]
 
 
-def test_who_has_not_signed_in_sees_no_labels(page, labels):
-    labels.label("bob", "flight-1", "bad")
+def test_anothers_labels_stay_hidden_until_one_has_labelled(page, label, signed_in):
+    signed_in("ann")
+    label("bob", "flight-1", "bad")
+    assert not page(label="bad").dataframe
+    label("ann", "flight-1", "good")
+    assert _traces(page(label="bad")) == ["flight-1"]
+
+
+def test_who_has_not_signed_in_sees_no_labels(page, label):
+    label("bob", "flight-1", "bad")
     test = page()
     assert "label" not in test.dataframe[0].value
     assert not [widget for widget in test.multiselect if widget.label == "Label"]
 
 
-def test_views_are_saved_opened_and_deleted(page, labels, ann, links):
+def test_views_are_saved_opened_and_deleted(page, labels, signed_in, links):
+    signed_in("ann")
     labels.save_view("cheap", "browse", {"reward": "..0.1"}, "ann")
-    labels.save_view("bob's", "browse", {"tool": "book"}, "bob")
+    labels.save_view("of bob", "browse", {"tool": "book"}, "bob")
     test = page(folder="raw")
     test.session_state["browse.views"] = True
     test.run()
     assert ("browse", "cheap", {"reward": "..0.1"}) in links
-    next(field for field in test.text_input if field.label == "Save this view as").set_value("raw ones")
-    next(button for button in test.button if button.label == "Save").click().run()
-    assert labels.saved["raw ones"].params == {"folder": "raw"}
+    _save(test, "raw ones")
+    assert {view.name: view.params for view in labels.views()}["raw ones"] == {"folder": "raw"}
+    _save(test, "of bob")
+    assert "was saved by bob" in test.error[0].value
     deletes = [button for button in test.button if button.label == "Delete"]
     assert len(deletes) == 2
     deletes[0].click().run()
-    assert sorted(labels.saved) == ["bob's", "raw ones"]
+    assert [view.name for view in labels.views()] == ["of bob", "raw ones"]
+
+
+def _save(test: AppTest, name: str) -> None:
+    next(field for field in test.text_input if field.label == "Save this view as").set_value(name)
+    next(button for button in test.button if button.label == "Save").click().run()
+    assert not test.exception
