@@ -145,13 +145,14 @@ def vocabulary(library: Library, name: str) -> dict[str, int]:
 def _values(frame: pl.DataFrame, name: str) -> dict[str, int]:
     choice = CHOICES[name]
     column = frame[choice.column]
-    values = column.explode() if choice.many else column.cast(pl.String)
-    counts = values.alias("value").to_frame().group_by("value").len()
-    found = counts.sort(["len", "value"], descending=[True, False], nulls_last=True).head(MOST_OFFERED).rows()
+    if choice.many:
+        empty, values = int((column.list.len().fill_null(0) == 0).sum()), column.explode()
+    else:
+        empty, values = column.null_count(), column.cast(pl.String)
+    counts = values.drop_nulls().alias("value").to_frame().group_by("value").len()
+    found = counts.sort(["len", "value"], descending=[True, False]).head(MOST_OFFERED).rows()
     named = {value: count for value, count in found if value}
-    if named and (empty := sum(count for value, count in found if value is None)):
-        named[NONE] = empty
-    return named
+    return {**named, NONE: empty} if named and empty else named
 
 
 def _ordered(frame: pl.DataFrame, rows: pl.Series, state: FilterState) -> pl.Series:

@@ -36,7 +36,7 @@ def states_of(latest: pl.DataFrame, me: str | None) -> pl.DataFrame:
     schema: dict[str, Any] = {**dict.fromkeys(_KEYS, pl.String), "states": pl.List(pl.String)}
     if latest.is_empty():
         return pl.DataFrame(schema=schema)
-    mine = pl.col("annotator") == me
+    mine = pl.col("annotator") == (me or "")
     verdict = pl.col("verdict")
     states = [
         latest.select(*_KEYS, state=pl.lit(LABELLED)),
