@@ -69,9 +69,7 @@ class Library:
             folders.append(folder)
             if frame is not None:
                 frames.append(_named(frame, folder))
-        frame = (
-            pl.concat(frames) if frames else _named(pl.DataFrame(schema=SCHEMA), OpenFolder("", Path(), "", None, None))
-        )
+        frame = pl.concat([_named(pl.DataFrame(schema=stored_schema()), folders[0]), *frames])
         kinds = {"folder": pl.Enum(names), "kind": pl.Enum(sorted({folder.kind for folder in folders}))}
         return cls(folders, frame.cast(kinds).with_row_index("row"))  # type: ignore[arg-type]
 
