@@ -12,7 +12,7 @@ from app.theme import theme_options
 from curate.cli import out
 from curate.errors import UsageError
 
-SCRIPT = Path(__file__).parent / "reader.py"
+SCRIPT = Path(__file__).parent / "entry" / "reader.py"
 
 
 def serve(settings: AppSettings) -> int:
