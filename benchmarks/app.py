@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import random
 import re
 import statistics
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.app_stage import Server, browser, missing, served, visitor  # noqa: E402
+from benchmarks.app_stage import browser, missing, served, visitor
 
 FIGURES = (
     "warm_open_s",
@@ -72,8 +70,8 @@ def part_open(place: Path, given: argparse.Namespace) -> dict[str, Any]:
         for _ in range(5):
             with served([folder], place) as server:
                 page = visitor(found)
-                cold.append(_until_grid(page, f"{server.url}/browse"))
-                warm += [_until_grid(page, f"{server.url}/browse?worst_tier=&page=1") for _ in range(3)]
+                cold.append(_until_grid(page, server.url))
+                warm += [_until_grid(page, f"{server.url}/?page=2") for _ in range(3)]
                 page.context.close()
     _say("open, cold", cold)
     _say("open, warm", warm)
@@ -86,7 +84,7 @@ def part_memory(place: Path, given: argparse.Namespace) -> dict[str, Any]:
     with browser() as found, served([folder], place) as server:
         page = visitor(found)
         for query in ("", "?sort=-characters", "?page=2000", "?q=refund"):
-            print(f"  browse{query}: {_until_grid(page, f'{server.url}/browse{query}', 180):.2f} s")
+            print(f"  browse{query}: {_until_grid(page, f'{server.url}/{query}', 180):.2f} s")
         assert server.process is not None
         peak = _resident_mb(server.process.pid, "VmHWM")
         now = _resident_mb(server.process.pid, "VmRSS")
