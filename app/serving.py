@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,7 +13,7 @@ from app.theme import theme_options
 from curate.cli import out
 from curate.errors import UsageError
 
-SCRIPT = Path(__file__).parent / "reader.py"
+SCRIPT = Path(__file__).parent / "entry" / "reader.py"
 
 
 def serve(settings: AppSettings) -> int:
@@ -26,10 +27,18 @@ def serve(settings: AppSettings) -> int:
     _need_free(settings.server.host, settings.server.port)
     with Opened.of(settings) as opened:
         use(opened)
+        _preload()
         if not settings.server.quiet:
             out(f"{opened.library.told()}\nhttp://{_shown(settings.server.host)}:{settings.server.port}")
         _run(settings)
     return 0
+
+
+def _preload() -> None:
+    from app.navigation import preload
+
+    logging.getLogger("streamlit").setLevel(logging.ERROR)  # it warns that no page is being drawn
+    preload()
 
 
 def _run(settings: AppSettings) -> None:

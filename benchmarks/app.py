@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import random
 import re
 import statistics
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.app_stage import Server, browser, missing, served, visitor  # noqa: E402
+from benchmarks.app_stage import browser, missing, served, visitor
 
 FIGURES = (
     "warm_open_s",
@@ -72,8 +70,8 @@ def part_open(place: Path, given: argparse.Namespace) -> dict[str, Any]:
         for _ in range(5):
             with served([folder], place) as server:
                 page = visitor(found)
-                cold.append(_until_grid(page, f"{server.url}/browse"))
-                warm += [_until_grid(page, f"{server.url}/browse?worst_tier=&page=1") for _ in range(3)]
+                cold.append(_until_grid(page, server.url))
+                warm += [_until_grid(page, f"{server.url}/?page=2") for _ in range(3)]
                 page.context.close()
     _say("open, cold", cold)
     _say("open, warm", warm)
@@ -86,7 +84,7 @@ def part_memory(place: Path, given: argparse.Namespace) -> dict[str, Any]:
     with browser() as found, served([folder], place) as server:
         page = visitor(found)
         for query in ("", "?sort=-characters", "?page=2000", "?q=refund"):
-            print(f"  browse{query}: {_until_grid(page, f'{server.url}/browse{query}', 180):.2f} s")
+            print(f"  browse{query}: {_until_grid(page, f'{server.url}/{query}', 180):.2f} s")
         assert server.process is not None
         peak = _resident_mb(server.process.pid, "VmHWM")
         now = _resident_mb(server.process.pid, "VmRSS")
@@ -122,3 +120,59 @@ def _resident_mb(pid: int, name: str) -> int:
 def _say(what: str, seconds: list[float]) -> None:
     told = ", ".join(f"{each:.2f}" for each in sorted(seconds))
     print(f"{what}: {told} s")
+
+
+def part_long(place: Path, given: argparse.Namespace) -> dict[str, Any]:
+    """A trace of 1,000 turns, at its begin and its end, and one with a result of 5 MB, to its first words."""
+    folder = long_traces(place)
+    seconds = []
+    with browser() as found, served([folder], place) as server:
+        page = visitor(found)
+        _until_grid(page, server.url)  # a reader comes from somewhere
+        for trace, turn, words in (
+            ("turns", "0", "Where is order 1?"),
+            ("turns", "1996", "Where is order 1000?"),
+            ("result", "0", "Show me the log."),
+        ):
+            begin = time.perf_counter()
+            page.goto(f"{server.url}/read?trace={trace}&turn={turn}", wait_until="commit")
+            page.get_by_text(words).first.wait_for()
+            seconds.append(time.perf_counter() - begin)
+        begin = time.perf_counter()
+        page.get_by_text(re.compile("5,000,000 characters|line 0 ")).first.click()
+        page.get_by_text("line 1 of the log").first.wait_for()
+        seconds.append(time.perf_counter() - begin)
+    _say("long traces", seconds)
+    return {"long_trace_s": round(max(seconds), 2)}
+
+
+def long_traces(place: Path) -> Path:
+    """A folder with a trace of 1,000 user turns (2,000 messages and more), and one with a result of 5 MB."""
+    from curate.folder import FolderWriter, Manifest
+    from curate.readers.messages import message
+    from curate.schema import TRAJECTORY
+    from curate.trajectory import ToolCall, trajectory_of
+
+    out = place / "long"
+    if out.exists():
+        return out
+    turns = []
+    for number in range(1, 1001):
+        turns += [message("user", f"Where is order {number}?"), message("assistant", f"Order {number} is on its way.")]
+    log = "".join(f"line {number} of the log, nothing of note\n" for number in range(200_000))[:5_000_000]
+    call = ToolCall(id="c1", name="read_log", arguments='{"name": "main"}', args_status="json")
+    asked, result = message("assistant"), message("tool", log)
+    asked["tool_calls"] = [call]
+    result["tool_call_id"], result["name"] = "c1", "read_log"
+    told = [message("user", "Show me the log."), asked, result, message("assistant", "Here it is.")]
+    about = {"source": "long", "env_id": "long"}
+    with FolderWriter(out, Manifest("curated", "benchmark", {}, [])) as writer:
+        table = writer.table("trajectories", TRAJECTORY)
+        table.write([trajectory_of("turns", turns, task_id="1", **about)])
+        table.write([trajectory_of("result", told, task_id="2", **about)])
+        writer.count(trajectories=2)
+    return out
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -121,7 +121,7 @@ def _plots(counted: Summary) -> None:
 def _table(found: Found, state: FilterState, library: Library, states: pl.DataFrame) -> None:
     rows = shown_rows(found.page(state.page), states)
     query = state.query()
-    clicked = trace_table(rows, _drawn_columns(library, states), query)
+    clicked = trace_table(rows, _drawn_columns(library, states, state.show), query)
     if clicked.row is not None:
         row = rows.row(clicked.row, named=True)
         go("read", folder=row["folder"], trace=row["trace"], back=query)
@@ -150,10 +150,11 @@ def _pages(found: Found, state: FilterState) -> None:
         )
 
 
-def _drawn_columns(library: Library, states: pl.DataFrame) -> list[str]:
-    """The columns that tell something in what is open; they stay the same whatever the filter."""
+def _drawn_columns(library: Library, states: pl.DataFrame, show: str) -> list[str]:
+    """The columns that tell something in what is open; whatever else the filter, they stay the same."""
     frame = library.frame
     several = {name for name in ("folder", "source", "worst", "reason") if vocabulary(library, name)}
+    several -= {"reason"} if show == "kept" else set()
     several -= {name for name in ("folder", "source") if len(vocabulary(library, name)) < 2}
     failed = {"failed"} if (frame["failed_calls"] > 0).any() else set()
     known = {"p"} if frame["min_p"].null_count() < frame.height else set()

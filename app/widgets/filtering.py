@@ -20,6 +20,7 @@ from app.filters import (
     UNLABELLED,
     FilterState,
     Range,
+    from_query,
     parsed,
 )
 from app.labels.schema import LabelSchema
@@ -31,8 +32,15 @@ _ORDER = "as stored"
 
 
 def address() -> tuple[FilterState, list[str]]:
-    """What the address asks for, and what of it was ignored."""
-    return parsed(st.query_params.to_dict())
+    """What the address asks for, and what of it was ignored.
+
+    Going to a trace leaves the trace's parameters beside this page's name in the browser's history; stepping back to
+    them means the way back.
+    """
+    params = st.query_params.to_dict()
+    if params.keys() >= {"trace", "back"} or params.keys() == {"folder", "trace"}:
+        return from_query(params.get("back", "")), []
+    return parsed(params)
 
 
 def show(state: FilterState) -> None:

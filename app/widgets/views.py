@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from app.filters import FilterState
-from app.labels.store import LabelStore
-from app.navigation import link
+from app.labels.store import LabelStore, View
 from app.reading.plain import escaped
 from curate.errors import UsageError
 
@@ -37,13 +36,21 @@ def views_menu(state: FilterState, labels: LabelStore, viewer: Annotator | None)
             st.caption("Sign in to save this view under a name.")
 
 
-def _view(place: int, view: Any, labels: LabelStore, viewer: Annotator | None) -> None:
-    name, drop = st.columns([5, 1], vertical_alignment="center")
-    with name:
-        link("browse", escaped(view.name, LONGEST_NAME), icon=":material/bookmark:", **view.params)
-    if viewer is not None and (viewer.role == "lead" or view.annotator == viewer.name):
-        key = f"browse.drop.{place}.{view.name}"
-        drop.button("Delete", key=key, icon=":material/delete:", on_click=_drop, args=(labels, view.name))
+def _view(place: int, view: View, labels: LabelStore, viewer: Annotator | None) -> None:
+    with st.container(horizontal=True, horizontal_alignment="distribute"):
+        # A link to the page that is shown already would change nothing, so a view is opened by a button.
+        st.button(
+            escaped(view.name, LONGEST_NAME),
+            key=f"browse.view.{place}.{view.name}",
+            icon=":material/bookmark:",
+            type="tertiary",
+            on_click=st.query_params.from_dict,
+            args=(dict(view.params),),
+        )
+        if viewer is not None and (viewer.role == "lead" or view.annotator == viewer.name):
+            key = f"browse.drop.{place}.{view.name}"
+            looks: dict[str, Any] = {"icon": ":material/delete:", "type": "tertiary"}
+            st.button("Delete", key=key, on_click=_drop, args=(labels, view.name), **looks)
 
 
 def _drop(labels: LabelStore, name: str) -> None:

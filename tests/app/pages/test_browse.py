@@ -7,7 +7,6 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import app.pages.browse
-import app.widgets.views
 from app import opened
 from tests.app.index_frames import FakeLibrary, index_frame
 
@@ -50,7 +49,6 @@ def links(monkeypatch):
         made.append((name, label, params))
 
     monkeypatch.setattr(app.pages.browse, "link", link)
-    monkeypatch.setattr(app.widgets.views, "link", link)
     return made
 
 
@@ -172,6 +170,12 @@ def test_reading_starts_at_the_first_and_knows_the_way_back(page, links):
     assert parse_qs(params["back"]) == {"sort": ["-reward"], "tool": ["book"]}
 
 
+def test_stepping_back_from_a_trace_shows_the_table_it_was_opened_from(page):
+    test = page(folder="clean", trace="flight-3", back="sort=-reward&page=2")
+    assert _traces(test)[0] == "flight-69"
+    assert not test.warning
+
+
 def test_hostile_names_are_shown_as_text(page):
     test = page(tool="[x](javascript:alert(1))")
     assert _traces(test) == ["evil"]
@@ -223,14 +227,13 @@ def test_who_has_not_signed_in_sees_no_labels(page, label):
     assert not [widget for widget in test.multiselect if widget.label == "Label"]
 
 
-def test_views_are_saved_opened_and_deleted(page, labels, signed_in, links):
+def test_views_are_saved_opened_and_deleted(page, labels, signed_in):
     signed_in("ann")
     labels.save_view("cheap", "browse", {"reward": "..0.1"}, "ann")
     labels.save_view("of bob", "browse", {"tool": "book"}, "bob")
     test = page(folder="raw")
     test.session_state["browse.views"] = True
     test.run()
-    assert ("browse", "cheap", {"reward": "..0.1"}) in links
     _save(test, "raw ones")
     assert {view.name: view.params for view in labels.views()}["raw ones"] == {"folder": "raw"}
     _save(test, "of bob")
@@ -239,6 +242,8 @@ def test_views_are_saved_opened_and_deleted(page, labels, signed_in, links):
     assert len(deletes) == 2
     deletes[0].click().run()
     assert [view.name for view in labels.views()] == ["of bob", "raw ones"]
+    next(button for button in test.button if button.label == "of bob").click().run()
+    assert _address(test) == {"tool": "book"}
 
 
 def _save(test: AppTest, name: str) -> None:
