@@ -134,9 +134,9 @@ def _schemas(tools: str | None) -> dict[str, dict[str, Any]]:
         listed = parse_json(tools) if tools else []
     except ValueError:
         return {}
-    schemas = {}
+    schemas: dict[str, dict[str, Any]] = {}
     for tool in listed if isinstance(listed, list) else []:
-        inner = tool.get("function", tool) if isinstance(tool, dict) else None
+        inner: Any = tool.get("function", tool) if isinstance(tool, dict) else None
         if isinstance(inner, dict) and isinstance(inner.get("name"), str) and isinstance(inner.get("parameters"), dict):
             schemas[inner["name"]] = inner["parameters"]
     return schemas
