@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
+from urllib.parse import parse_qsl
 
 import streamlit as st
 
@@ -10,7 +12,7 @@ from app.browsing import Steps, steps
 from app.library import TraceKey
 from app.navigation import link
 from app.opened import Opened, opened
-from app.reading.exporting import EXPORTS, file_name
+from app.reading.exporting import EXPORTS, Export, file_name
 from app.reading.plain import escaped
 from app.reading.read_trace import ReadTrace
 from app.reading.searching import Hit, hits
@@ -119,8 +121,6 @@ def _bar(held: Opened, read: ReadTrace, turn: int) -> None:
 
 
 def _back() -> dict[str, str]:
-    from urllib.parse import parse_qsl
-
     try:
         return dict(parse_qsl(_param("back"), max_num_fields=100))
     except ValueError:
@@ -174,7 +174,7 @@ def _export(read: ReadTrace) -> None:
                 continue
             st.download_button(
                 form.title,
-                lambda form=form: form.made(row).encode(),
+                partial(_bytes, form, row),
                 file_name(read.trace.key.trace, form.ending),
                 form.mime,
                 key=f"export-{name}-{read.uid}",
@@ -187,6 +187,10 @@ def _export(read: ReadTrace) -> None:
             st.code(text, language="json", height=160)
         else:
             st.caption(f"{len(text):,} characters of JSON: too many to copy from here.")
+
+
+def _bytes(form: Export, row: Any) -> bytes:
+    return form.made(row).encode()
 
 
 def _look(turn: int, read: ReadTrace) -> Look:

@@ -239,8 +239,8 @@ def _rests_on(evidence: Evidence, look: Look, library: Library) -> None:
         st.caption(f"recorded in {escaped(source, 80)}, which no opened folder holds")
     for key in found[:3]:
         label = f"recorded in {escaped(key.trace, 80)}, folder {escaped(key.folder, 60)}"
-        where = {"folder": key.folder, "trace": key.trace, "message": evidence["source_message_index"]}
-        link("read", label, icon=":material/link:", **where)
+        at = evidence["source_message_index"]
+        link("read", label, icon=":material/link:", folder=key.folder, trace=key.trace, message=at)
 
 
 def _labelling(name: str, *args: Any) -> None:
