@@ -24,41 +24,43 @@ from curate.palette import TIER_COLORS
 INDEX_VERSION = 1
 """Changes when the columns below, or how one is found, change."""
 
-_WORD = pl.Categorical
-SCHEMA: dict[str, Any] = {
-    "table": _WORD,
-    "trajectory_id": pl.String,
-    "content_hash": pl.String,
-    "source": _WORD,
-    "env_id": _WORD,
-    "task_id": pl.String,
-    "task_group": pl.String,
-    "trial": pl.Int32,
-    "split": _WORD,
-    "license": _WORD,
-    "reward": pl.Float32,
-    "weight": pl.Float32,
-    "messages": pl.UInt32,
-    "turns": pl.UInt32,
-    "calls": pl.UInt32,
-    "failed_calls": pl.UInt32,
-    "characters": pl.UInt64,
-    "tools": pl.List(_WORD),
-    "turn_kinds": pl.List(_WORD),
-    "tiers": pl.List(_WORD),
-    "worst_tier": _WORD,
-    "min_p": pl.Float32,
-    "thinking": pl.UInt32,
-    "flags": pl.List(_WORD),
-    "reject_step": _WORD,
-    "reject_reason": _WORD,
-    "parent_id": pl.String,
-    "status": _WORD,
-    "first_words": pl.String,
-    "shard": pl.UInt16,
-    "group": pl.UInt16,
-    "at": pl.UInt32,
-}
+_WORD = pl.Categorical()
+SCHEMA = pl.Schema(
+    {
+        "table": _WORD,
+        "trajectory_id": pl.String,
+        "content_hash": pl.String,
+        "source": _WORD,
+        "env_id": _WORD,
+        "task_id": pl.String,
+        "task_group": pl.String,
+        "trial": pl.Int32,
+        "split": _WORD,
+        "license": _WORD,
+        "reward": pl.Float32,
+        "weight": pl.Float32,
+        "messages": pl.UInt32,
+        "turns": pl.UInt32,
+        "calls": pl.UInt32,
+        "failed_calls": pl.UInt32,
+        "characters": pl.UInt64,
+        "tools": pl.List(_WORD),
+        "turn_kinds": pl.List(_WORD),
+        "tiers": pl.List(_WORD),
+        "worst_tier": _WORD,
+        "min_p": pl.Float32,
+        "thinking": pl.UInt32,
+        "flags": pl.List(_WORD),
+        "reject_step": _WORD,
+        "reject_reason": _WORD,
+        "parent_id": pl.String,
+        "status": _WORD,
+        "first_words": pl.String,
+        "shard": pl.UInt16,
+        "group": pl.UInt16,
+        "at": pl.UInt32,
+    }
+)
 """Columns of a folder's index; `app.library` puts row, folder, kind and trace before them."""
 
 PLAIN = (
