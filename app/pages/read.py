@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
@@ -16,18 +17,18 @@ from app.reading.exporting import EXPORTS, Export, file_name
 from app.reading.plain import escaped
 from app.reading.read_trace import ReadTrace
 from app.reading.searching import Hit, hits
-from app.reading.turns import WINDOW, window_around
+from app.reading.turns import WINDOW, step_at, window_around
 from app.signing_in import viewer
 from app.widgets.long_text import marked
 from app.widgets.tiers import tier_styles
 from app.widgets.trace_header import header
-from app.widgets.turns import Look, draw_turn, role_styles, trace_labelling
+from app.widgets.turns import Look, draw_step, kept, ready, role_styles, trace_controls
 
-_KEPT = "reading"
 _SHOWN_HITS = 12
 _COPIED = 200_000
 """Characters of JSON that are shown for copying; more is downloaded."""
 _LONGEST = 1_000
+_PLACE = "reading-place"
 
 
 def draw() -> None:
@@ -39,13 +40,13 @@ def draw() -> None:
         _say_missing(key)
         return
     st.html(f"<style>{tier_styles()}{role_styles()}{_BAR}</style>")
-    turn = _turn(read)
-    _bar(held, read, turn)
+    at = _step(read)
+    _bar(held, read, at)
     header(read, held.library)
-    trace_labelling(read)
-    look = _look(turn, read)
+    trace_controls(read.trace)
+    look = _look(at, read)
     _search(read)
-    _turns(held, read, turn, look)
+    _turns(held, read, at, look)
 
 
 _BAR = (
@@ -66,12 +67,11 @@ def _param(name: str) -> str:
 
 def _read(held: Opened, key: TraceKey) -> ReadTrace | None:
     """The trace, kept while the visitor reads it."""
-    kept: ReadTrace | None = st.session_state.get(_KEPT)
-    if kept is None or kept.trace.key != key:
-        trace = held.library.trace(key)
-        kept = None if trace is None else ReadTrace.of(trace)
-        st.session_state[_KEPT] = kept
-    return kept
+    known = kept(key)
+    if known is not None:
+        return known
+    trace = held.library.trace(key)
+    return None if trace is None else ready(trace)
 
 
 def _say_missing(key: TraceKey | None) -> None:
@@ -83,28 +83,22 @@ def _say_missing(key: TraceKey | None) -> None:
     link("browse", "Browse", icon=":material/list:")
 
 
-def _turn(read: ReadTrace) -> int:
-    """The turn that the address names, by its number or by one of its messages."""
-    given, message = _param("turn"), _param("message")
-    last = max(len(read.turns) - 1, 0)
-    if _counts(given):
-        return min(max(int(given) - 1, 0), last)
-    if _counts(message):
-        return read.numbers.get(int(message), 0)
-    return 0
+def _step(read: ReadTrace) -> int:
+    """The number of the step that shows the message which the address names as `turn`."""
+    given = _param("turn")
+    return step_at(read.steps, int(given)) if given.isascii() and given.isdecimal() and len(given) < 10 else 0
 
 
-def _counts(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) < 10
+def _go(message_index: int) -> None:
+    st.query_params["turn"] = str(message_index)
 
 
-def _go(turn: int) -> None:
-    st.query_params["turn"] = str(turn + 1)
-    st.query_params.pop("message", None)
+def _go_step(read: ReadTrace, number: int) -> None:
+    _go(read.steps[number].message_index)
 
 
 def _open(key: TraceKey) -> None:
-    for name in ("turn", "message", "find"):
+    for name in ("turn", "find"):
         st.query_params.pop(name, None)
     st.query_params["folder"], st.query_params["trace"] = key.folder, key.trace
 
@@ -147,21 +141,20 @@ def _trace_buttons(read: ReadTrace, around: Steps) -> None:
     st.caption(place, width="content")
 
 
-def _turn_buttons(read: ReadTrace, turn: int) -> None:
-    total = len(read.turns)
-    ways = (("Turn", "P", ":material/arrow_upward:", turn - 1), ("Turn", "N", ":material/arrow_downward:", turn + 1))
-    for name, letter, icon, to in ways:
+def _turn_buttons(read: ReadTrace, at: int) -> None:
+    total = len(read.steps)
+    for name, letter, icon, to in (("Up", "P", "upward", at - 1), ("Down", "N", "downward", at + 1)):
         st.button(
             name,
             key=f"turn-{letter}-{read.uid}",
             shortcut=letter,
-            icon=icon,
+            icon=f":material/arrow_{icon}:",
             help="Next turn" if letter == "N" else "Previous turn",
             disabled=not 0 <= to < total,
-            on_click=_go,
-            args=(to,),
+            on_click=_go_step,
+            args=(read, to),
         )
-    st.caption(f"{min(turn + 1, total):,} of {total:,}", width="content")
+    st.caption(f"{min(at + 1, total):,} of {total:,}", width="content")
 
 
 def _export(read: ReadTrace) -> None:
@@ -193,7 +186,7 @@ def _bytes(form: Export, row: Any) -> bytes:
     return form.made(row).encode()
 
 
-def _look(turn: int, read: ReadTrace) -> Look:
+def _look(at: int, read: ReadTrace) -> Look:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         st.text_input(
             "Search",
@@ -204,75 +197,73 @@ def _look(turn: int, read: ReadTrace) -> Look:
             label_visibility="collapsed",
             width=320,
         )
-        texts = st.segmented_control(
-            "Texts",
-            ("plain", "markdown"),
-            default="plain",
-            required=True,
-            key="texts",
-            format_func=str.capitalize,
-            bind="query-params",
-            label_visibility="collapsed",
-        )
-        shape = st.segmented_control(
-            "Arguments",
-            ("table", "json"),
-            default="table",
-            required=True,
-            key="arguments",
-            format_func={"table": "Arguments as table", "json": "as JSON"}.__getitem__,
-            bind="query-params",
-            label_visibility="collapsed",
-        )
-    return Look(texts == "markdown", shape == "json", window_around(turn, len(read.turns)), _go, _param("back"))
+        texts = _choice("texts", {"plain": "Texts plain", "markdown": "as Markdown"})
+        shape = _choice("arguments", {"table": "Arguments as table", "json": "as JSON"})
+    window = window_around(at, len(read.steps))
+    return Look(texts == "markdown", shape == "json", window, _go, labels=True)
+
+
+def _choice(name: str, titles: Mapping[str, str]) -> str | None:
+    """One of two looks, kept in the address."""
+    return st.segmented_control(
+        name.capitalize(),
+        list(titles),
+        default=next(iter(titles)),
+        required=True,
+        key=name,
+        format_func=titles.__getitem__,
+        bind="query-params",
+        label_visibility="collapsed",
+    )
 
 
 def _search(read: ReadTrace) -> None:
     needle = str(st.session_state.get("find") or "").strip()
     if not needle:
         return
-    found = hits(read.turns, needle)
+    found = hits(read.steps, needle)
     st.caption(f"{len(found):,} found" if found else "Nothing found in text, thinking, arguments and results.")
-    for at, hit in enumerate(found[:_SHOWN_HITS]):
-        st.button(_hit_label(hit), key=f"found-{read.uid}-{at}", type="tertiary", on_click=_go, args=(hit.turn,))
+    for place, hit in enumerate(found[:_SHOWN_HITS]):
+        name = f"found-{read.uid}-{place}"
+        st.button(_hit_label(hit), key=name, type="tertiary", on_click=_go, args=(hit.message_index,))
     if len(found) > _SHOWN_HITS:
         st.caption(f"The first {_SHOWN_HITS} are shown; a longer text finds fewer.")
 
 
 def _hit_label(hit: Hit) -> str:
     of = f" of {escaped(hit.tool, 60)}" if hit.tool else ""
-    return f"turn {hit.turn + 1}, {hit.part}{of}: {marked(hit.match)}"
+    return f"message {hit.message_index}, {hit.part}{of}: {marked(hit.match)}"
 
 
-def _turns(held: Opened, read: ReadTrace, turn: int, look: Look) -> None:
-    total, pages = len(read.turns), -(-len(read.turns) // WINDOW)
+def _turns(held: Opened, read: ReadTrace, at: int, look: Look) -> None:
+    total, pages = len(read.steps), -(-len(read.steps) // WINDOW)
     if pages > 1:
-        _pages(read, turn, pages, "above")
+        _pages(read, at, pages, "above")
     for number in look.window:
-        draw_turn(read, read.turns[number], look, held.library, number == turn)
+        draw_step(read, read.steps[number], look, held.library, number == at)
     if pages > 1:
         st.caption(f"Turns {look.window.start + 1:,} to {look.window.stop:,} of {total:,}")
-        _pages(read, turn, pages, "below")
-    _scroll(read, turn)
+        _pages(read, at, pages, "below")
+    _scroll(read, at)
 
 
-def _pages(read: ReadTrace, turn: int, pages: int, where: str) -> None:
+def _pages(read: ReadTrace, at: int, pages: int, where: str) -> None:
     """Windows of turns as pages; they follow the turn of the address."""
     key = f"window-{where}-{read.uid}"
-    st.session_state[key] = turn // WINDOW + 1
-    st.pagination(pages, key=key, on_change=_window, args=(key,))
+    st.session_state[key] = at // WINDOW + 1
+    st.pagination(pages, key=key, on_change=_window, args=(read, key))
 
 
-def _window(key: str) -> None:
-    _go((int(st.session_state[key]) - 1) * WINDOW)
+def _window(read: ReadTrace, key: str) -> None:
+    _go_step(read, (int(st.session_state[key]) - 1) * WINDOW)
 
 
-def _scroll(read: ReadTrace, turn: int) -> None:
+def _scroll(read: ReadTrace, at: int) -> None:
     """Bring the turn into view where the address has changed; the script holds a number and nothing else."""
-    place = (read.uid, turn)
-    before = st.session_state.get("reading-place")
-    st.session_state["reading-place"] = place
-    if before == place or (turn == 0 and (before is None or before[0] != read.uid)):
+    place, before = (read.uid, at), st.session_state.get(_PLACE)
+    st.session_state[_PLACE] = place
+    if not read.steps or before == place or (at == 0 and (before is None or before[0] != read.uid)):
         return
-    script = f"document.getElementById('turn-{turn + 1:d}')?.scrollIntoView({{block:'start'}})"
-    st.html(f"<script>setTimeout(()=>{{{script}}},50)</script>", unsafe_allow_javascript=True)
+    found = f"document.getElementById('message-{read.steps[at].message_index:d}')"
+    script = f"setTimeout(()=>{found}?.scrollIntoView({{block:'start'}}),50)"
+    st.html(f"<script>{script}</script>", unsafe_allow_javascript=True)

@@ -7,7 +7,7 @@ from functools import cached_property
 from hashlib import blake2b
 
 from app.reading.sources import ValueSources
-from app.reading.turns import Turn, turn_numbers, turns_of
+from app.reading.turns import Step, step_numbers, steps_of
 from app.traces import Trace
 
 
@@ -16,7 +16,7 @@ class ReadTrace:
     """A trace with its turns; made once for a visitor and kept while the trace is read."""
 
     trace: Trace
-    turns: tuple[Turn, ...]
+    steps: tuple[Step, ...]
     sources: ValueSources
     numbers: dict[int, int]
     """Message index -> number of its turn."""
@@ -24,8 +24,8 @@ class ReadTrace:
     @classmethod
     def of(cls, trace: Trace) -> ReadTrace:
         """Read a trace; values are traced later, as turns are looked at."""
-        turns = tuple(turns_of(trace.row))
-        return cls(trace, turns, ValueSources(trace.row, turns), turn_numbers(turns))
+        steps = tuple(steps_of(trace.row))
+        return cls(trace, steps, ValueSources(trace.row, steps), step_numbers(steps))
 
     @cached_property
     def uid(self) -> str:
@@ -35,8 +35,9 @@ class ReadTrace:
     @cached_property
     def counts(self) -> str:
         """Its size in words."""
-        calls = [call for turn in self.turns for call in turn.calls]
+        calls = [call for step in self.steps for call in step.calls]
+        turns = sum(step.role == "assistant" for step in self.steps)
         failed = sum(call.failed for call in calls)
         messages = len(self.trace.row["messages"] or [])
-        told = f"{messages:,} messages, {len(self.turns):,} turns, {len(calls):,} calls"
+        told = f"{messages:,} messages, {turns:,} turns, {len(calls):,} calls"
         return f"{told}, {failed:,} failed" if failed else told

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
-from app.reading.turns import ReadCall, Turn, turn_numbers
+from app.reading.turns import ReadCall, Step, step_numbers
 from curate.canonical import parse_json
 from curate.trajectory import Trajectory
 from synth.provenance import Source, SourceKind, ValueIndex
@@ -38,7 +38,7 @@ class ArgumentValue:
         origin: in words: `the user`, `result of get_user, field address.city`; tool and field are untrusted text.
         kind: of the source: user, result, assistant, system, call, constant, composed, nothing.
         message_index: the message that holds it, None for a constant, a composed text or nothing.
-        turn: the turn of that message.
+        step: number of the step that shows that message.
     """
 
     path: str
@@ -46,18 +46,18 @@ class ArgumentValue:
     origin: str
     kind: str
     message_index: int | None
-    turn: int | None
+    step: int | None
 
 
 class ValueSources:
     """The values of one trajectory; messages are read as far as the turns that were asked for."""
 
-    def __init__(self, row: Trajectory, turns: Sequence[Turn]) -> None:
-        self._numbers = turn_numbers(turns)
+    def __init__(self, row: Trajectory, steps: Sequence[Step]) -> None:
+        self._numbers = step_numbers(steps)
         self._messages = row["messages"] or []
         self._schemas = _schemas(row["tools"])
-        self._tools = {call.result_index: call.call["name"] for turn in turns for call in turn.calls}
-        self._calls = {turn.message_index: turn.calls for turn in turns if turn.calls}
+        self._tools = {call.result_index: call.call["name"] for step in steps for call in step.calls}
+        self._calls = {step.message_index: step.calls for step in steps if step.calls}
         self._index = ValueIndex()
         self._told = 0
         self._found: dict[tuple[int, int], list[ArgumentValue]] = {}

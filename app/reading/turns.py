@@ -40,7 +40,7 @@ class ReadCall:
 
 
 @dataclass(frozen=True)
-class Turn:
+class Step:
     """One message with all that belongs to it; a result that answers no call is a turn of its own.
 
     Attributes:
@@ -72,7 +72,7 @@ class Turn:
         return tuple(dict.fromkeys(code for entry in self.thinking for code in entry["checks_failed"] or ()))
 
 
-def turns_of(row: Trajectory) -> list[Turn]:
+def steps_of(row: Trajectory) -> list[Step]:
     """The turns of a trajectory in their order; a reject without messages has none."""
     messages = row["messages"] or []
     pairs = pair_calls(messages)
@@ -84,15 +84,15 @@ def turns_of(row: Trajectory) -> list[Turn]:
     for entry in row["thinking"] or []:
         thinking[entry["message_index"]].append(entry)
     evidence = {(entry["message_index"], entry["call_index"]): entry for entry in row["evidence"] or []}
-    turns: list[Turn] = []
+    steps: list[Step] = []
     for index, message in enumerate(messages):
         if index in answers:
             continue
         calls = tuple(_read_call(pair, messages, evidence) for pair in by_turn[index])
         kind = turn_kind(message) if message["role"] == "assistant" else None
         last = max([index, *(call.result_index for call in calls if call.result_index is not None)])
-        turns.append(Turn(len(turns), index, message, kind, tuple(thinking[index]), calls, last))
-    return turns
+        steps.append(Step(len(steps), index, message, kind, tuple(thinking[index]), calls, last))
+    return steps
 
 
 def _read_call(pair: PairedCall, messages: Sequence[Message], evidence: dict[tuple[int, int], Evidence]) -> ReadCall:
@@ -102,14 +102,21 @@ def _read_call(pair: PairedCall, messages: Sequence[Message], evidence: dict[tup
     return ReadCall(pair.message_index, pair.call_index, pair.call, pair.result_index, result, pair.by, failed, told)
 
 
-def turn_numbers(turns: Sequence[Turn]) -> dict[int, int]:
+def step_numbers(steps: Sequence[Step]) -> dict[int, int]:
     """Message index -> the turn it belongs to; a result's is that of its call."""
-    own = {turn.message_index: turn.number for turn in turns}
-    answers = {call.result_index: turn.number for turn in turns for call in turn.calls if call.result_index is not None}
+    own = {step.message_index: step.number for step in steps}
+    answers = {call.result_index: step.number for step in steps for call in step.calls if call.result_index is not None}
     return own | answers
 
 
-def window_around(turn: int, total: int, size: int = WINDOW) -> range:
+def step_at(steps: Sequence[Step], message_index: int) -> int:
+    """The number of the step that shows a message; the nearest before it where none does."""
+    numbers = step_numbers(steps)
+    known = [index for index in numbers if index <= message_index]
+    return numbers[max(known)] if known else 0
+
+
+def window_around(step: int, total: int, size: int = WINDOW) -> range:
     """The turns that are drawn with this one: windows stand side by side, so going on changes little."""
-    start = min(max(turn, 0), max(total - 1, 0)) // size * size
+    start = min(max(step, 0), max(total - 1, 0)) // size * size
     return range(start, min(start + size, total))

@@ -65,7 +65,7 @@ def _parent(parent: Parent, library: Library) -> None:
         st.caption(f"goes on from message {at} of {escaped(trajectory, 80)}, which no opened folder holds")
     for key in found[:3]:
         label = f"goes on from message {at} of {escaped(key.trace, 80)}, folder {escaped(key.folder, 60)}"
-        link("read", label, icon=":material/call_split:", folder=key.folder, trace=key.trace, message=at)
+        link("read", label, icon=":material/call_split:", folder=key.folder, trace=key.trace, turn=at)
 
 
 def _more(read: ReadTrace) -> None:

@@ -12,13 +12,15 @@ import streamlit as st
 
 from app.library import Library
 from app.navigation import link
+from app.opened import opened
 from app.reading.forms import pretty
 from app.reading.plain import escaped
 from app.reading.read_trace import ReadTrace
 from app.reading.sources import ArgumentValue
-from app.reading.turns import ReadCall, Turn
+from app.reading.turns import WINDOW, ReadCall, Step
+from app.traces import Trace, TraceKey
 from app.widgets.long_text import markdown_text, plain_text, result_view
-from app.widgets.tiers import tier_badge
+from app.widgets.tiers import tier_badge, tier_styles
 from curate.trajectory import Evidence, Thinking
 
 ICONS = {
@@ -31,6 +33,7 @@ INLINE = 4_000
 BEGINNING = 1_200
 SYSTEM_BEGINNING = 300
 _VALUE = 160
+_KEPT = "reading"
 
 
 @dataclass(frozen=True)
@@ -40,16 +43,16 @@ class Look:
     Attributes:
         markdown: texts as Markdown, else as they stand.
         json: arguments as JSON, else as a table.
-        window: the turns that are on the page.
-        jump: goes to a turn.
-        back: the query of the page Browse.
+        window: numbers of the steps that are on the page.
+        jump: goes to a message; None where the page cannot.
+        labels: with the controls that label a turn.
     """
 
     markdown: bool
     json: bool
     window: range
-    jump: Callable[[int], None]
-    back: str
+    jump: Callable[[int], None] | None = None
+    labels: bool = False
 
 
 def role_styles() -> str:
@@ -73,53 +76,86 @@ def role_styles() -> str:
     return "".join(rules)
 
 
-def draw_turn(read: ReadTrace, turn: Turn, look: Look, library: Library, current: bool) -> None:
-    """Draw one turn; what is opened in it is drawn anew alone."""
+def draw_turns(trace: Trace, first: int = 0, count: int = WINDOW, way: str = "plain", *, labels: bool = False) -> None:
+    """Draw steps of a trajectory on any page.
+
+    Args:
+        trace: what is read.
+        first: number of the first step drawn.
+        count: how many are drawn at most.
+        way: texts as `plain` or `markdown`; `json` shows arguments as JSON.
+        labels: with the controls that label a turn.
+    """
+    read = ready(trace)
+    window = range(len(read.steps))[first : first + count]
+    st.html(f"<style>{role_styles()}{tier_styles()}</style>")
+    look = Look(way == "markdown", way == "json", window, labels=labels)
+    for number in window:
+        draw_step(read, read.steps[number], look, opened().library, False)
+
+
+def ready(trace: Trace) -> ReadTrace:
+    """A trace made ready for reading, kept while the visitor reads it."""
+    kept: ReadTrace | None = st.session_state.get(_KEPT)
+    if kept is None or kept.trace.key != trace.key or kept.trace.row["content_hash"] != trace.row["content_hash"]:
+        kept = st.session_state[_KEPT] = ReadTrace.of(trace)
+    return kept
+
+
+def kept(key: TraceKey) -> ReadTrace | None:
+    """The trace that the visitor reads, if it is this one."""
+    held: ReadTrace | None = st.session_state.get(_KEPT)
+    return held if held is not None and held.trace.key == key else None
+
+
+def draw_step(read: ReadTrace, step: Step, look: Look, library: Library, current: bool) -> None:
+    """Draw one step; what is opened in it is drawn anew alone."""
     state = "current" if current else "other"
-    role = turn.role if turn.role in ("user", "assistant", "tool", "system", "developer") else "tool"
-    with st.container(key=f"turn-{role}-{state}-{turn.number}", gap="xsmall"):
-        _fragment(read, turn, look, library)
+    role = step.role if step.role in ("user", "assistant", "tool", "system", "developer") else "tool"
+    with st.container(key=f"turn-{role}-{state}-{step.number}", gap="xsmall"):
+        _fragment(read, step, look, library)
 
 
 @st.fragment
-def _fragment(read: ReadTrace, turn: Turn, look: Look, library: Library) -> None:
-    key = f"{read.uid}-{turn.message_index}"
+def _fragment(read: ReadTrace, step: Step, look: Look, library: Library) -> None:
+    key = f"{read.uid}-{step.message_index}"
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.subheader(_title(turn), anchor=f"turn-{turn.number + 1}", width="content")
-        _labelling("turn_controls", read.trace, turn.message_index)
-    _thinking(turn, key)
-    text = turn.message["content"] or turn.message["content_json"] or ""
+        st.subheader(_title(step), anchor=f"message-{step.message_index}", width="content")
+        if look.labels and step.role == "assistant":
+            _labelling("turn_controls", read.trace, step.message_index)
+    _thinking(step, key)
+    text = step.message["content"] or step.message["content_json"] or ""
     if text:
-        short = SYSTEM_BEGINNING if turn.role in ("system", "developer") else 0
+        short = SYSTEM_BEGINNING if step.role in ("system", "developer") else 0
         _text(text, f"text-{key}", look.markdown, short)
-    elif not turn.calls and turn.role != "assistant":
+    elif not step.calls and step.role != "assistant":
         st.caption("(empty)")
-    for call in turn.calls:
+    for call in step.calls:
         _call(read, call, look, library, f"{key}-{call.call_index}")
 
 
-def _title(turn: Turn) -> str:
-    parts = [f"{ICONS.get(turn.role, ':material/settings:')} {turn.number + 1}", escaped(turn.role, 40)]
-    parts += [turn.kind] if turn.kind else []
-    if turn.role == "tool":
-        parts.append(f"result of {escaped(turn.message['name'] or 'a tool', 80)} that answers no call")
-    if turn.role == "assistant" and not turn.message["train"]:
+def _title(step: Step) -> str:
+    parts = [f"{ICONS.get(step.role, ':material/settings:')} {step.message_index}", escaped(step.role, 40)]
+    parts += [step.kind] if step.kind else []
+    if step.role == "tool":
+        parts.append(f"result of {escaped(step.message['name'] or 'a tool', 80)} that answers no call")
+    if step.role == "assistant" and not step.message["train"]:
         parts.append("not trained on")
     return " \u00b7 ".join(parts)
 
 
-def _thinking(turn: Turn, key: str) -> None:
-    thought = turn.message["reasoning_content"]
-    if not thought and not turn.thinking:
+def _thinking(step: Step, key: str) -> None:
+    thought = step.message["reasoning_content"]
+    if not thought and not step.thinking:
         return
     with st.container(key=f"thought-{key}", gap="xsmall"):
-        for entry in turn.thinking:
+        for entry in step.thinking:
             _origin(entry)
-        if not turn.thinking:
+        if not step.thinking:
             st.caption(":material/psychology: thinking, recorded")
         if thought:
             _text(thought, f"thinking-{key}", False)
-        for at, entry in enumerate(turn.thinking):
+        for at, entry in enumerate(step.thinking):
             if entry["original"]:
                 _before(entry["original"], f"before-{key}-{at}")
 
@@ -145,12 +181,13 @@ def _text(text: str, key: str, markdown: bool, beginning: int = 0) -> None:
     if len(text) <= (beginning or INLINE):
         draw(text)
         return
-    box = st.expander(f"All {len(text):,} characters", type="compact", key=key, on_change="rerun")
-    if box.open:
-        with box:
+    above = st.empty()
+    with st.expander(f"All {len(text):,} characters", type="compact", key=key, on_change="rerun") as box:
+        if box.open:
             result_view(text, key)
-    else:
-        draw(text[: beginning or BEGINNING].rstrip() + " \u2026")
+    if not box.open:
+        with above:
+            draw(text[: beginning or BEGINNING].rstrip() + " \u2026")
 
 
 def _call(read: ReadTrace, call: ReadCall, look: Look, library: Library, key: str) -> None:
@@ -196,22 +233,23 @@ def _written(value: Any) -> str:
 
 def _from(value: ArgumentValue, window: range) -> str:
     told = escaped(value.origin, 120)
-    if value.turn is None:
+    if value.step is None:
         return told
-    place = f"turn {value.turn + 1}"
-    return f"{told}, " + (f"[{place}](#turn-{value.turn + 1})" if value.turn in window else place)
+    place = f"message {value.message_index}"
+    return f"{told}, " + (f"[{place}](#message-{value.message_index})" if value.step in window else place)
 
 
 def _jumps(values: list[ArgumentValue], look: Look, key: str) -> None:
-    """Ways to the turns of values that are not on the page."""
-    far = sorted({value.turn for value in values if value.turn is not None and value.turn not in look.window})
-    if far:
-        with st.container(horizontal=True):
-            for turn in far[:6]:
-                name = f"jump-{key}-{turn}"
-                if st.button(f"turn {turn + 1}", key=name, type="tertiary", icon=":material/arrow_upward:"):
-                    look.jump(turn)
-                    st.rerun()
+    """Ways to messages that values came from and that are not on the page."""
+    far = {value.message_index for value in values if value.step is not None and value.step not in look.window}
+    if not far or look.jump is None:
+        return
+    with st.container(horizontal=True):
+        for index in sorted(index for index in far if index is not None)[:6]:
+            name, icon = f"jump-{key}-{index}", ":material/arrow_upward:"
+            if st.button(f"message {index}", key=name, type="tertiary", icon=icon):
+                look.jump(index)
+                st.rerun()
 
 
 def _result(call: ReadCall, look: Look, library: Library, key: str) -> None:
@@ -240,7 +278,7 @@ def _rests_on(evidence: Evidence, look: Look, library: Library) -> None:
     for key in found[:3]:
         label = f"recorded in {escaped(key.trace, 80)}, folder {escaped(key.folder, 60)}"
         at = evidence["source_message_index"]
-        link("read", label, icon=":material/link:", folder=key.folder, trace=key.trace, message=at)
+        link("read", label, icon=":material/link:", folder=key.folder, trace=key.trace, turn=at)
 
 
 def _labelling(name: str, *args: Any) -> None:
@@ -249,6 +287,6 @@ def _labelling(name: str, *args: Any) -> None:
         getattr(import_module("app.widgets.labelling"), name)(*args)
 
 
-def trace_labelling(read: ReadTrace) -> None:
+def trace_controls(trace: Trace) -> None:
     """Draw the control that labels the whole trace."""
-    _labelling("trace_controls", read.trace)
+    _labelling("trace_controls", trace)
