@@ -89,6 +89,8 @@ def connect(url: sa.URL, read_only: bool = False) -> sa.Engine:
 
 def _sqlite(path: Path, read_only: bool) -> sa.Engine:
     address = f"file:{quote(str(path.absolute()))}?mode={'ro' if read_only else 'rwc'}"
+    if read_only and not os.access(path.parent, os.W_OK) and not path.with_name(path.name + "-wal").exists():
+        address += "&immutable=1"  # where no index of the log can be written beside it
 
     def opened() -> sqlite3.Connection:
         return sqlite3.connect(address, timeout=BUSY_SECONDS, check_same_thread=False, uri=True)

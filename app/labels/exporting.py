@@ -8,8 +8,9 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from app.labels.backing_up import in_turn
 from app.labels.database import private
-from curate.atomic import exclusive, fsync_dir, fsync_file, publish_folder, recover_folder, write_file, writing
+from curate.atomic import fsync_dir, fsync_file, publish_folder, recover_folder, write_file, writing
 from curate.errors import UsageError
 
 if TYPE_CHECKING:
@@ -43,13 +44,10 @@ def export(store: Standing, schema: LabelSchema, out: Path, *, anonymous: bool =
     lock = out.with_name(f".{out.name}.lock")
     with writing(out, partial, lock, flag="another folder"):
         out.parent.mkdir(parents=True, exist_ok=True)
-        with exclusive(lock, str(out)):
-            try:
-                recover_folder(out)
-                _refuse_foreign(out)
-                return _write(store, schema, out, partial, anonymous)
-            finally:
-                lock.unlink(missing_ok=True)
+        with in_turn(lock):
+            recover_folder(out)
+            _refuse_foreign(out)
+            return _write(store, schema, out, partial, anonymous)
 
 
 def _write(store: Standing, schema: LabelSchema, out: Path, partial: Path, anonymous: bool) -> bool:

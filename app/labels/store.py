@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError
 
 from app.labels.accounts import Accounts, Annotator
-from app.labels.backing_up import back_up
+from app.labels.backing_up import back_up, copies
 from app.labels.database import check, connect, prepare, private
 from app.labels.events import Event, Target
 from app.labels.exporting import export
@@ -87,8 +87,6 @@ class LabelStore(Standing, Accounts, SavedViews):
         Raises:
             UsageError: if it cannot be written.
         """
-        from app.labels.backing_up import copies
-
         return self._back_up() or copies(self.folder / BACKUPS)[-1]
 
     def _back_up(self) -> Path | None:
@@ -142,9 +140,12 @@ def _url(settings: LabelSettings) -> sa.URL:
     if settings.database is None:
         return sa.URL.create("sqlite", database=str(settings.label_dir / DATABASE))
     try:
-        return sa.make_url(settings.database)
-    except ArgumentError as error:
+        url = sa.make_url(settings.database)
+    except (ArgumentError, ValueError) as error:
         raise UsageError("--database is a URL: postgresql+psycopg://user@host/name") from error
+    if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
+        raise UsageError(f"--database {settings.database} names no file; leave it out and use --label-dir")
+    return url
 
 
 def prepare_file(url: sa.URL) -> None:
