@@ -59,7 +59,7 @@ def _targets(connection: sa.Connection, open_ones: list[Queue]) -> pl.DataFrame:
     names = [queue.name for queue in open_ones]
     rows: list[Any] = []
     if names:
-        rows = list(connection.execute(sa.select(*columns).where(queue_targets.c.queue.in_(names)).distinct()))
+        rows = list(connection.execute(sa.select(*columns).where(queue_targets.c.queue.in_(names)).distinct()).all())
     schema = {"trajectory_id": pl.String, "content_hash": pl.String, "message_index": pl.Int32}
     frame = pl.DataFrame([tuple(row) for row in rows], schema=schema, orient="row")
     return frame.with_columns(pl.when(pl.col("message_index") != WHOLE).then("message_index").alias("message_index"))

@@ -43,6 +43,7 @@ events = sa.Table(
     sa.CheckConstraint("(action = 'undo') = (undoes IS NOT NULL)"),
     sa.Index("label_events_by_target", "trajectory_id", "content_hash", "message_index", "annotator"),
     sa.Index("label_events_by_annotator", "annotator", "seq"),
+    sa.Index("label_events_by_queue", "queue", "annotator"),
     sqlite_autoincrement=True,
 )
 queues = sa.Table(

@@ -111,7 +111,7 @@ def _events_in(path):
             count = connection.execute("SELECT count(*) FROM label_events").fetchone()[0]
         connection.close()
         return count
-    lines = [json.loads(line) for line in gzip.open(path, "rt")]
+    lines = [json.loads(line) for line in gzip.decompress(path.read_bytes()).splitlines()]
     assert lines[-1] == {"end": True}
     return sum(line.get("table") == "label_events" for line in lines)
 

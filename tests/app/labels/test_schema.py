@@ -63,17 +63,17 @@ def test_the_version_tells_meanings_apart_and_not_keys(tmp_path):
     ],
 )
 def test_a_fault_is_named_with_its_place(tmp_path, old, new, said):
-    with pytest.raises(UsageError, match="schema.yaml") as caught:
+    with pytest.raises(UsageError, match=r"schema\.yaml") as caught:
         loaded(tmp_path, SMALL.replace(old, new))
     assert said in str(caught.value) and "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "verdicts: 3", "verdicts: text", "\x00", "!!python/object:os.system {}"])
 def test_a_file_that_is_no_schema_is_refused(tmp_path, text):
-    with pytest.raises(UsageError, match="schema.yaml"):
+    with pytest.raises(UsageError, match=r"schema\.yaml"):
         loaded(tmp_path, text)
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(UsageError, match="none.yaml"):
+    with pytest.raises(UsageError, match=r"none\.yaml"):
         load_schema(tmp_path / "none.yaml")
