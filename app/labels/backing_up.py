@@ -21,7 +21,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from app.labels.database import Database, private
-from app.labels.tables import VERSION, meta, metadata, sessions
+from app.labels.tables import VERSION, meta, metadata, schemas, sessions
 from curate.atomic import fsync_dir, fsync_file, writing
 from curate.errors import UsageError
 
@@ -135,8 +135,11 @@ def restore(database: Database, path: Path) -> int:
     tables = metadata.tables
     with database.writing() as connection:
         for table in metadata.sorted_tables:
-            if table.name not in _LEFT_OUT and connection.execute(sa.select(table).limit(1)).first() is not None:
+            if table.name in (*_LEFT_OUT, schemas.name):
+                continue
+            if connection.execute(sa.select(table).limit(1)).first() is not None:
                 raise UsageError(f"{table.name} is not empty; a copy is read into a new database alone")
+        connection.execute(sa.delete(schemas))  # the one that made the tables; the copy has its own
         count = 0
         for body in _lines(path):
             connection.execute(sa.insert(tables[body["table"]]).values(**body["row"]))

@@ -54,7 +54,7 @@ def _write(store: Standing, schema: LabelSchema, out: Path, partial: Path, anony
     events, labels = store.both()
     if anonymous:
         events, labels = _anonymous(events, labels)
-    told = _metadata(schema, events)
+    told = _metadata(schema, store.schemas(), events)
     if _metadata_in(out / LABELS) == told:
         return False
     shutil.rmtree(partial, ignore_errors=True)
@@ -92,12 +92,19 @@ def _field(field: Any) -> Any:
     return pa.field(field.name, kinds.get(field.type, field.type))
 
 
-def _metadata(schema: LabelSchema, events: pl.DataFrame) -> str:
+def _metadata(schema: LabelSchema, known: dict[str, Any], events: pl.DataFrame) -> str:
     """What the labels are; the same for the same events, whenever it is written."""
     digest = hashlib.sha256()
     for row in events.iter_rows():
         digest.update(json.dumps(row, default=str, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
-    body = {"format": 1, "schema_version": schema.version, "schema": schema.body(), "events": events.height}
+    used = {version: known[version] for version in sorted(set(events["schema_version"])) if version in known}
+    body = {
+        "format": 1,
+        "schema_version": schema.version,
+        "schema": schema.body(),
+        "schemas": used,
+        "events": events.height,
+    }
     return json.dumps({**body, "events_sha256": digest.hexdigest()}, ensure_ascii=False, sort_keys=True)
 
 

@@ -7,7 +7,7 @@ threads, and several servers may have the same database open.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Self
@@ -50,8 +50,11 @@ class LabelStore(Standing, Accounts, SavedViews):
         self._keep = settings.keep_backups
         self._timers: list[Timer] = []
         if not read_only:
-            self._timers.append(Timer(self._back_up, settings.backup_minutes * 60, "the backup of the labels"))
-            self._timers.append(Timer(self.export, settings.export_minutes * 60, "the export of the labels"))
+            self.keep_schema()
+            self._timers += [
+                Timer(self._when_new(self._back_up), settings.backup_minutes * 60, "the backup of the labels"),
+                Timer(self._when_new(self.export), settings.export_minutes * 60, "the export of the labels"),
+            ]
 
     @classmethod
     @contextmanager
@@ -91,6 +94,18 @@ class LabelStore(Standing, Accounts, SavedViews):
 
     def _back_up(self) -> Path | None:
         return back_up(self, self.folder / BACKUPS, self._keep)
+
+    def _when_new(self, work: Callable[[], object]) -> Callable[[], None]:
+        done = 0
+
+        def when_new() -> None:
+            nonlocal done
+            revision = self.revision()
+            if revision != done:
+                work()
+                done = revision
+
+        return when_new
 
     def export(self, path: Path | None = None, *, anonymous: bool = False) -> bool:
         """Write the labels as Parquet; see `app.labels.exporting.export`.

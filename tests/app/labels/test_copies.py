@@ -18,7 +18,7 @@ import yaml
 from app import export as command
 from app.labels import exporting
 from app.labels.backing_up import copies, restore
-from app.labels.events import Target
+from app.labels.events import Event, Target
 from app.labels.queues import Queue
 from app.labels.standing import EVENT_COLUMNS, LABEL_COLUMNS
 from curate.errors import UsageError
@@ -157,6 +157,18 @@ def test_equal_labels_give_equal_bytes_and_nothing_new_writes_nothing(filled, sa
     assert sorted(path.name for path in tmp_path.iterdir() if "irst" in path.name) == ["first"]
 
 
+def test_an_export_tells_what_older_labels_could_say(place, tmp_path):
+    older = tmp_path / "older.yaml"
+    older.write_text("verdicts: [yes_please, no_thanks]")
+    with place.open(schema=older) as store:
+        store.record(Event("e1", "ann", T, "yes_please", schema_version=store.schema.version))
+        version = store.schema.version
+    with place.open() as store:
+        store.export(tmp_path / "out")
+    told = json.loads(pq.read_schema(tmp_path / "out" / "labels.parquet").metadata[b"cacherl.labels"])
+    assert [verdict["name"] for verdict in told["schemas"][version]["verdicts"]] == ["yes_please", "no_thanks"]
+
+
 def test_an_anonymous_export_has_numbers_for_names(filled, tmp_path):
     filled.export(tmp_path / "out", anonymous=True)
     labels = pl.read_parquet(tmp_path / "out" / "labels.parquet")
@@ -209,13 +221,16 @@ def test_timers_copy_while_labels_come_in_and_stop_with_the_store(place, capsys)
 def test_a_timed_copy_that_fails_is_told_once_and_tried_again(place, capsys):
     place.folder.mkdir()
     (place.folder / "backups").write_text("in the way")
-    with place.open(backup_minutes=0.0005):
-        time.sleep(0.3)
+    told, waited = "", time.monotonic() + 60
+    with place.open(backup_minutes=0.0005) as store:
+        store.add_annotator("ann", None)
+        while not told and time.monotonic() < waited:
+            told += capsys.readouterr().err
+            time.sleep(0.1)
         (place.folder / "backups").unlink()
-        waited = time.monotonic() + 60
-        while time.monotonic() < waited and not (place.folder / "backups").is_dir():
+        while not (place.folder / "backups").is_dir() and time.monotonic() < waited:
             time.sleep(0.01)
-    told = capsys.readouterr().err
+    told += capsys.readouterr().err
     assert told.count("the backup of the labels failed") == 1 and "backups" in told
 
 
