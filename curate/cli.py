@@ -48,6 +48,7 @@ COMMANDS = {
     "train.mini.start": "train.mini.start",
     "app.accounts": "app.accounts",
     "app.export": "app.export",
+    "app.restore": "app.restore",
 }
 """Command name -> module with `main(argv) -> int`; each also runs as `python -m NAME`."""
 

@@ -1,7 +1,6 @@
 """Copies of the labels' database: one file each, whole or not at all, made while labels come in.
 
-SQLite's are databases: to restore one, stop the server and put it in the place of labels.sqlite (and remove
-labels.sqlite-wal and -shm). PostgreSQL's are its rows as JSON lines, read back by `restore` into an empty database.
+SQLite's are databases, PostgreSQL's its rows as JSON lines; `python -m app.restore` brings either back.
 """
 
 from __future__ import annotations

@@ -140,7 +140,7 @@ def check(engine: sa.Engine, place: str) -> None:
     try:
         with engine.connect() as connection:
             if not _version_known(connection, place):
-                raise UsageError(f"{place} holds no labels yet; open it once without --read-only")
+                raise UsageError(f"{place} holds no labels yet; open it for writing first")
     except SQLAlchemyError as error:
         raise UsageError(f"{place} cannot be opened: {_reason(error)}") from error
 

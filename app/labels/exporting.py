@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.labels.backing_up import in_turn
-from app.labels.database import private
+from app.labels.placing import refuse_published
 from curate.atomic import fsync_dir, fsync_file, publish_folder, recover_folder, write_file, writing
 from curate.errors import UsageError
 
@@ -37,9 +37,10 @@ def export(store: Standing, schema: LabelSchema, out: Path, *, anonymous: bool =
         False if OUT holds the same labels already; nothing was written.
 
     Raises:
-        UsageError: if OUT holds anything else, or cannot be written.
+        UsageError: if OUT holds anything else, lies in a dataset folder, or cannot be written.
     """
     out = out.absolute()
+    refuse_published(out, [], "--out")
     partial = out.with_name(f".{out.name}.partial")
     lock = out.with_name(f".{out.name}.lock")
     with writing(out, partial, lock, flag="another folder"):
@@ -75,7 +76,6 @@ def _parquet(frame: pl.DataFrame, path: Path, told: str) -> None:
     table = table.cast(pa.schema([_field(field) for field in table.schema], metadata={METADATA: told}))
     pq.write_table(table, path, compression="zstd", row_group_size=1_000)
     fsync_file(path)
-    private(path)
 
 
 def _plain() -> Any:

@@ -20,6 +20,7 @@ from app.labels.backing_up import back_up, copies
 from app.labels.database import check, connect, prepare, private
 from app.labels.events import Event, Target
 from app.labels.exporting import export
+from app.labels.placing import refuse_published
 from app.labels.queues import Queue
 from app.labels.schema import LabelSchema, load_schema
 from app.labels.standing import Standing
@@ -27,7 +28,6 @@ from app.labels.timer import Timer
 from app.labels.views import SavedViews, View
 from app.settings import LabelSettings
 from curate.errors import UsageError
-from curate.manifest import MANIFEST, Manifest
 
 __all__ = ["Annotator", "Event", "LabelStore", "Queue", "Target", "View"]
 
@@ -127,28 +127,6 @@ class LabelStore(Standing, Accounts, SavedViews):
         for timer in self._timers:
             timer.stop()
         self.engine.dispose()
-
-
-def refuse_published(folder: Path, outside: Sequence[Path]) -> None:
-    """Refuse a folder for labels that lies in, over or is a dataset folder, with which it would be published.
-
-    Raises:
-        UsageError: naming both.
-    """
-    place = folder.resolve()
-    for other in (path.resolve() for path in outside):
-        if place == other or place in other.parents or other in place.parents:
-            how = "is" if place == other else "lies over" if place in other.parents else "lies in"
-            raise UsageError(
-                f"--label-dir {folder} {how} the opened folder {other}, and the labels would be published with it; "
-                "choose a --label-dir elsewhere"
-            )
-    for above in (place, *place.parents):
-        if (above / MANIFEST).exists() and (above == place or Manifest.stands_in(above)):
-            raise UsageError(
-                f"--label-dir {folder} lies in {above}, which has a {MANIFEST}, and the labels would be "
-                "published with it; choose a --label-dir elsewhere"
-            )
 
 
 def _url(settings: LabelSettings) -> sa.URL:
