@@ -63,14 +63,15 @@ class Alignment:
         return sum(pair.right is None for pair in self.pairs), sum(pair.left is None for pair in self.pairs)
 
 
-def align(left: Sequence[Message], right: Sequence[Message]) -> Alignment:
+def align(left: Sequence[Message], right: Sequence[Message], first: int = 0) -> Alignment:
     """Align two trajectories.
 
     Args:
         left: messages of one.
         right: messages of the other.
+        first: message from which on they are compared, e.g. where both go on from one prompt.
     """
-    one, two = steps(left), steps(right)
+    one, two = steps(left, first), steps(right, first)
     numbers: dict[tuple[str, ...], int] = {}
     marks = [[numbers.setdefault(step.signature, len(numbers)) for step in side] for side in (one, two)]
     pairs: list[Pair] = []

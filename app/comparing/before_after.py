@@ -55,7 +55,8 @@ def turns(before: Sequence[Message], after: Row) -> list[Turn]:
     found = []
     for at, (old, new) in enumerate(zip(before, after["messages"], strict=False)):
         if new["role"] == old["role"] == "assistant":
-            text, thinking = ((old[name] or "", new[name] or "") for name in ("content", "reasoning_content"))  # type: ignore[literal-required]
+            text = (old["content"] or "", new["content"] or "")
+            thinking = (old["reasoning_content"] or "", new["reasoning_content"] or "")
             found.append(Turn(at, text, thinking, told.get(at)))
     return found
 
@@ -69,7 +70,7 @@ def restored(after: Row) -> list[Message]:
             continue
         if entry["origin"] == "wrapped":
             messages[at]["content"], messages[at]["reasoning_content"] = entry["original"], None
-        elif entry["origin"] != "recorded" or entry["original"] is not None:
+        elif entry["origin"] != "recorded" or entry["teacher"] is not None:  # a think tool's thought was put there
             messages[at]["reasoning_content"] = entry["original"]
     return messages
 

@@ -9,7 +9,7 @@ import orjson
 import polars as pl
 
 from app.comparing.frames import of_folder
-from curate.trajectory import Trajectory
+from curate.trajectory import Message, Trajectory
 
 SCORES = ("answer", "process", "alpha")
 """Of the metadata's `reward`: what stands first; the parts of the process follow."""
@@ -110,9 +110,7 @@ def _advantage() -> pl.Expr:
 
 def _paid(row: dict[str, Any], trajectory: Trajectory | None) -> dict[str, Any]:
     told = told_of(trajectory)
-    begun = (trajectory["parent"] or {}).get("message_index") if trajectory is not None else None
-    said = trajectory["messages"][(begun or 0) + 1 :] if trajectory is not None else []
-    mine = [message for message in said if message["role"] == "assistant"]
+    mine = [message for message in said_since(trajectory) if message["role"] == "assistant"]
     return {
         "trace": row["trace"],
         "rollout": row["trial"],
@@ -127,7 +125,15 @@ def _paid(row: dict[str, Any], trajectory: Trajectory | None) -> dict[str, Any]:
     }
 
 
-def _length(message: Any) -> int:
+def said_since(trajectory: Trajectory | None) -> list[Message]:
+    """What a rollout said behind its prompt; all of a trajectory without a parent."""
+    if trajectory is None:
+        return []
+    parent = trajectory["parent"]
+    return trajectory["messages"][parent["message_index"] + 1 if parent else 0 :]
+
+
+def _length(message: Message) -> int:
     calls = sum(len(call["arguments"] or "") for call in message["tool_calls"])
     return len(message["content"] or "") + len(message["reasoning_content"] or "") + calls
 
@@ -148,7 +154,7 @@ def _numbers(given: Any) -> dict[str, float]:
     return {
         str(name): float(value)
         for name, value in given.items()
-        if isinstance(value, (int, float)) and not isinstance(value, bool)
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and name not in _SCHEMA
     }
 
 

@@ -52,10 +52,10 @@ def called(call: ToolCall) -> str:
     return f"{call['name']}({told})"
 
 
-def steps(messages: Sequence[Message]) -> list[Step]:
-    """The steps of a trajectory; results before the first message stand as a step of their own."""
+def steps(messages: Sequence[Message], first: int = 0) -> list[Step]:
+    """The steps of a trajectory from one message on; results before the first of them are a step of their own."""
     found: list[tuple[int, Message, list[Message]]] = []
-    for at, message in enumerate(messages):
+    for at, message in enumerate(messages[first:], first):
         if message["role"] == "tool" and found:
             found[-1][2].append(message)
         else:

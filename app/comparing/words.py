@@ -17,6 +17,7 @@ MAX_CHARS = 4_000_000
 MAX_WORDS = 20_000
 """Words of each text that are compared behind what both begin with; time and memory grow with the product of both."""
 _WORD = re.compile(r"\w+|\s+|[^\w\s]")
+_LETTERS = re.compile(r"\w+")
 
 
 class Piece(NamedTuple):
@@ -52,7 +53,7 @@ class WordDiff:
     def words(self) -> tuple[int, int]:
         """(words that went, words that came), spaces and signs aside."""
         gone, come = (
-            sum(bool(re.match(r"\w", word)) for piece in self.pieces if piece.kind == kind for word in split(piece.text))
+            sum(len(_LETTERS.findall(piece.text)) for piece in self.pieces if piece.kind == kind)
             for kind in ("removed", "added")
         )
         return gone, come

@@ -62,10 +62,10 @@ def calibration(calls: pl.DataFrame) -> pl.DataFrame:
 
 def ece(bins: pl.DataFrame, of: str = "right") -> float | None:
     """Expected calibration error (Naeini et al. 2015) from the bins of `calibration`; None without an answer."""
-    total = bins["answers"].sum()
-    if not total:
+    if bins.is_empty():
         return None
-    return float((bins["answers"] * (bins["p"] - bins[of]).abs()).sum() / total)
+    gap = (pl.col("answers") * (pl.col("p") - pl.col(of)).abs()).sum() / pl.col("answers").sum()
+    return float(bins.select(gap).item())
 
 
 def served(calls: pl.DataFrame) -> dict[str, float | None]:
@@ -92,7 +92,5 @@ def ablations(rows: pl.DataFrame) -> pl.DataFrame:
         rows: of table `ablations`.
     """
     per = {"served": "calls", "right": "served", "fidelity": "served", "lost": "calls", "avoided": "calls"}
-    shares = [
-        pl.when(pl.col(whole) > 0).then(pl.col(part) / pl.col(whole)).alias(part) for part, whole in per.items()
-    ]
+    shares = [pl.when(pl.col(whole) > 0).then(pl.col(part) / pl.col(whole)).alias(part) for part, whole in per.items()]
     return rows.select(pl.col("answerer").alias("cache"), *shares)

@@ -65,7 +65,8 @@ def _parts(blocks: Sequence[str]) -> Iterator[Part]:
 
 def _frame(lines: Sequence[str]) -> pl.DataFrame:
     headers = _unique(_cells(lines[0]))
-    rows = [_cells(line) for line in lines[1 : MAX_ROWS + 2] if not _RULE.fullmatch(line)]
+    begin = 2 if _RULE.fullmatch(lines[1]) else 1
+    rows = [_cells(line) for line in lines[begin : begin + MAX_ROWS]]
     fitted = [(row + [""] * len(headers))[: len(headers)] for row in rows]
     return pl.DataFrame(fitted, schema=dict.fromkeys(headers, pl.String), orient="row")
 
