@@ -15,8 +15,8 @@ from curate.folder import DatasetFolder
 from tests.app.comparing.made import dialogue, indexed, row
 
 
-def entry(at, origin, original=None, failed=()):
-    made = {"message_index": at, "kind": "silent", "origin": origin, "teacher": "offline", "prompt_version": "1"}
+def entry(at, origin, original=None, failed=(), teacher="offline"):
+    made = {"message_index": at, "kind": "silent", "origin": origin, "teacher": teacher, "prompt_version": "1"}
     return made | {"checks_failed": list(failed), "original": original}
 
 
@@ -62,7 +62,7 @@ def test_a_text_that_became_thinking_is_told_as_moved():
 
 
 def test_recorded_thinking_stays_and_entries_of_no_message_change_nothing():
-    new = row("a", dialogue(thought="Recorded."), thinking=[entry(1, "recorded"), entry(99, "teacher")])
+    new = row("a", dialogue(thought="Recorded."), thinking=[entry(1, "recorded", teacher=None), entry(99, "teacher")])
     assert [message["reasoning_content"] for message in restored(new)] == [None, "Recorded.", None, "Recorded."]
 
 

@@ -46,10 +46,8 @@ def test_the_table_says_what_each_was_paid_for(rows):
     found = table(members(frame, "rolls", "0p0"), read.get)
     assert found["rollout"].to_list() == [0, 1, 2, 3] and found["tier"].to_list() == ["exact"] * 4
     assert found["answer"].to_list() == [1.0] * 4 and found["no_repeats"].to_list() == [0.25] * 4
-    assert (
-        found["ending"].to_list() == ["answered"] * 4
-        and found["length"].to_list() == [len('{"order_id": "W1"}It is open.')] * 4
-    )
+    assert found["ending"].to_list() == ["answered"] * 4
+    assert set(found["length"]) == {len('{"order_id": "W1"}It is open.')}
     assert found["advantage"].sum() == pytest.approx(0, abs=1e-6) and found["advantage"][0] < 0 < found["advantage"][3]
 
 
