@@ -46,6 +46,8 @@ COMMANDS = {
     "train.estimate": "train.estimate",
     "train.mini": "train.mini.__main__",
     "train.mini.start": "train.mini.start",
+    "app.accounts": "app.accounts",
+    "app.export": "app.export",
 }
 """Command name -> module with `main(argv) -> int`; each also runs as `python -m NAME`."""
 
