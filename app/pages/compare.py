@@ -1,4 +1,4 @@
-"""Page: before and after augmentation, two traces aligned by turn, the rollouts of a prompt. The address holds it all."""
+"""Page: before and after augmentation, two traces by turn, rollouts of a prompt. The address holds it all."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import polars as pl
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app.comparing import before_after, groups, same_task
 from app.comparing.alignment import align
@@ -18,9 +19,11 @@ from app.widgets import addressed
 from app.widgets.diffs import diff_columns
 from app.widgets.group_plot import group_plot
 from app.widgets.side_by_side import Shown, aligned
-from curate.trajectory import Trajectory
+from curate.trajectory import Message, Trajectory
 
 MODES = {"before_after": "Before and after", "traces": "Two traces", "group": "Group of rollouts"}
+ITSELF = "-"
+"""In the address: the texts before augmentation as the augmented folder keeps them."""
 TURNS = 10
 """Turns that are drawn at once."""
 MOST = 1_000
@@ -50,30 +53,31 @@ def _before_after(library: Library) -> None:
         _nothing("No opened folder has thinking.", "Open an augmented folder beside its curated one")
         return
     with middle:
-        folders = ["", *before_after.folders_before(frame, after)]
-        named = {"": "what the folder tells of it"}
+        folders = [ITSELF, *before_after.folders_before(frame, after)]
+        named = {ITSELF: "what the folder itself tells"}
         before = addressed.choose(
             "Before",
             folders,
             "before",
             shown=lambda name: named.get(name) or one_line(name),
             drops=("trace", "at"),
-            default=folders[-1] if len(folders) == 1 else folders[1],
+            default=folders[:2][-1],
         )
-    traces = before_after.shared_traces(frame, after, before or None)
-    trace = _one_of(right, traces)
+    before = None if before == ITSELF else before
+    traces = before_after.shared_traces(frame, after, before)
+    trace, only = _one_of(right, traces)
     new = library.trace(TraceKey(after, trace)) if trace else None
     if new is None:
         _nothing("Nothing to compare.", "These folders share no trajectory")
         return
-    old = library.trace(TraceKey(before, new.key.trace)) if before else None
-    _changes(new, old.row["messages"] if old is not None else before_after.restored(new.row))
+    old = library.trace(TraceKey(before, new.key.trace)) if before is not None else None
+    _changes(new, old.row["messages"] if old is not None else before_after.restored(new.row), only)
 
 
-def _one_of(place: st.delta_generator.DeltaGenerator, traces: Sequence[str]) -> str | None:
-    """Choose a trajectory by its place among those that both folders have, or by keys."""
+def _one_of(place: DeltaGenerator, traces: Sequence[str]) -> tuple[str | None, bool]:
+    """A trajectory chosen among those that both folders have, and whether only its changed turns are drawn."""
     if not traces:
-        return None
+        return None, False
     wanted = addressed.given("trace")
     at = traces.index(wanted) if wanted in traces else 0
     shown = traces[max(0, at - MOST // 2) :][:MOST]
@@ -85,11 +89,10 @@ def _one_of(place: st.delta_generator.DeltaGenerator, traces: Sequence[str]) -> 
         after = traces[at + 1] if at + 1 < len(traces) else None
         addressed.step("Next trajectory", "trace", after, shortcut="Right", icon=":material/chevron_right:")
         only = addressed.switch("Only turns that changed", "only", drops=("at",))
-    st.session_state["compare-only"] = only
-    return traces[at]
+    return traces[at], only
 
 
-def _changes(new: Trace, before: list) -> None:  # type: ignore[type-arg]
+def _changes(new: Trace, before: Sequence[Message], only: bool) -> None:
     row = new.row
     found = before_after.turns(before, row)
     if not before_after.same_shape(before, row["messages"]):
@@ -98,7 +101,7 @@ def _changes(new: Trace, before: list) -> None:  # type: ignore[type-arg]
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(escaped("; ".join(f"{name}: {count:,}" for name, count in counts.items()), 400))
         link("read", "Read it", icon=":material/article:", folder=new.key.folder, trace=new.key.trace)
-    shown = [turn for turn in found if turn.changed or not st.session_state["compare-only"]]
+    shown = [turn for turn in found if turn.changed or not only]
     begin = _window(len(shown))
     heads = st.columns(2)
     heads[0].markdown("**before**")
@@ -260,6 +263,7 @@ def _group(library: Library) -> None:
     rows = groups.members(frame, folder, group)
     read = {name: library.trace(TraceKey(folder, name)) for name in rows["trace"]}
     table = groups.table(rows, lambda name: each.row if (each := read[name]) is not None else None)
+    group_plot(table)
     _group_table(table)
     _two_rollouts(table, {name: each for name, each in read.items() if each is not None})
 
@@ -287,7 +291,6 @@ def _group_label(row: dict[str, object]) -> str:
 
 
 def _group_table(table: pl.DataFrame) -> None:
-    group_plot(table)
     scores = [name for name, kind in table.schema.items() if kind.is_float()]
     numbers = {name: st.column_config.NumberColumn(format="%.3f") for name in scores}
     st.dataframe(table.drop("trace"), hide_index=True, column_config=numbers, height="content")

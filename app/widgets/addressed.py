@@ -76,6 +76,17 @@ def segment(label: str, options: Sequence[str], name: str, *, shown: Callable[[s
     return current
 
 
+def part(label: str, options: Sequence[str], name: str) -> str:
+    """A row of a few parts of a page, of which one is drawn."""
+    current = given(name) if given(name) in options else options[0]
+    key = f"part-{name}"
+    st.session_state[key] = current
+    st.segmented_control(
+        label, options, key=key, required=True, label_visibility="collapsed", on_change=_chosen, args=(key, name)
+    )
+    return current
+
+
 def several(label: str, options: Sequence[str], name: str, *, shown: Callable[[str], str], most: int) -> list[str]:
     """A list to choose several from, in the address as one parameter a choice."""
     current = [each for each in dict.fromkeys(st.query_params.get_all(name)) if each in options][:most]

@@ -11,7 +11,7 @@ from app.reading.plain import escaped
 
 SHOWN_CHARS = 20_000
 """Characters of one text that are drawn."""
-_LONG, _KEPT = 1_200, 400
+_LONG, _KEPT = 700, 240
 """A longer stretch that both have is drawn with so many characters of its beginning and end."""
 _COLORS = {"removed": "red", "added": "green"}
 _APART = "\u200b"
@@ -55,8 +55,10 @@ def marked(pieces: Iterable[Piece]) -> str:
             return f"{shown}  \n:gray[\u2026 the text goes on]"
         text = piece.text[:left]
         if piece.kind == "same" and len(text) > _LONG:
-            between = f":gray[\u2026 {len(text) - 2 * _KEPT:,} characters that are the same \u2026]"
-            shown += f"{_lines(text[:_KEPT], piece)}  \n{between}  \n{_lines(text[-_KEPT:], piece)}"
+            head, tail = text[:_KEPT].rsplit(" ", 1)[0], text[-_KEPT:].split(" ", 1)[-1]
+            cut = len(text) - len(head) - len(tail)
+            between = f":gray[\u2026 {cut:,} characters that are the same \u2026]"
+            shown += f"{_lines(head, piece)}  \n{between}  \n{_lines(tail, piece)}"
             left -= 2 * _KEPT
         else:
             shown += _lines(text, piece)
