@@ -8,10 +8,16 @@ from app.navigation import PAGES, page
 from app.opened import opened
 from app.signing_in import gate, shown_in_sidebar
 
+_STYLE = """<style>
+.stMainBlockContainer {padding-top: 4.25rem; padding-bottom: 3rem;}
+[data-testid="stSidebarUserContent"] {padding-top: .5rem;}
+</style>"""
+
 
 def main() -> None:
     """Draw the page that the address names."""
-    st.set_page_config("CacheRL reader", layout="wide")
+    st.set_page_config("CacheRL reader", ":material/account_tree:", layout="wide")
+    st.html(_STYLE)
     hidden = {"label", "account"} if opened().settings.server.read_only else set()
     chosen = st.navigation([page(name) for name in PAGES if name not in hidden], position="top")
     gate()
