@@ -8,7 +8,7 @@ import polars as pl
 import streamlit as st
 
 from app.browsing import PAGE_ROWS, Found, find, key_of, searched, text_hits, vocabulary, without_order
-from app.filters import CHOICES, MINE, RANGES, SORTS, FilterState, joined
+from app.filters import CHOICES, MINE, RANGES, SORTS, FilterState, Range, joined
 from app.label_states import label_states
 from app.library import Library
 from app.navigation import go, link
@@ -94,11 +94,17 @@ def described(state: FilterState) -> str:
     parts = [f"\u201c{state.text}\u201d"] if state.text else []
     parts += [state.show] if state.show else []
     parts += [f"{CHOICES[name].title.lower()} {' or '.join(values)}" for name, values in state.chosen.items()]
-    for name, limits in state.ranges.items():
-        parts.append(f"{RANGES[name][1].lower()} {str(limits).replace('..', ' to ').strip()}")
+    parts += [f"{RANGES[name][1].lower()} {_told_range(limits)}" for name, limits in state.ranges.items()]
     labels = [name.replace(f"{MINE}.", "my ").replace("tag.", "tag ") for name in state.labels]
     parts += [f"label {' or '.join(labels)}"] if labels else []
     return ", ".join(parts)
+
+
+def _told_range(limits: Range) -> str:
+    low, high = str(limits).split("..")
+    if not low:
+        return f"up to {high}"
+    return f"{low} to {high}" if high else f"from {low}"
 
 
 def _plots(counted: Summary) -> None:
@@ -160,7 +166,7 @@ def _drawn_columns(library: Library, states: pl.DataFrame, show: str) -> list[st
     known = {"p"} if frame["min_p"].null_count() < frame.height else set()
     labelled = {"label"} if states.height else set()
     drawn = {"trace", "task", "first_words", "reward", "turns", "calls"} | several | failed | known | labelled
-    order = "trace first_words reward turns calls failed worst reason label p task folder source"
+    order = "trace task first_words reward turns calls failed worst reason label p folder source"
     return [name for name in order.split() if name in drawn]
 
 

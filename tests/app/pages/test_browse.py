@@ -92,7 +92,7 @@ def test_an_address_restores_filters_order_and_page(page):
     assert test.multiselect(key="browse.tool").value == ["book"]
     assert test.number_input(key="browse.reward.low").value == 0.1
     assert test.selectbox(key="browse.sort").value == "reward"
-    assert test.button(key="browse.turn").label == "Highest first"
+    assert test.button(key="browse.turn").label == "Descending"
 
 
 def test_a_choice_narrows_the_table_and_stands_in_the_address(page):
