@@ -10,6 +10,7 @@ import streamlit as st
 from app.browsing import PAGE_ROWS, Found, find, key_of, searched, text_hits, vocabulary, without_order
 from app.filters import CHOICES, MINE, RANGES, SORTS, FilterState, Range, joined
 from app.label_states import label_states
+from app.labels.store import Annotator
 from app.library import Library
 from app.navigation import go, link
 from app.opened import Opened, opened
@@ -30,11 +31,12 @@ def draw() -> None:
         _say_nothing_open(held.library)
         return
     state, faults = filtering.address()
-    states = label_states(held, viewer())
-    sees_labels = viewer() is not None or held.settings.server.read_only
+    who = viewer()
+    states = label_states(held, who)
+    sees_labels = who is not None or held.settings.server.read_only
     with st.sidebar:
         filtering.facets(state, held.library, held.labels.schema if sees_labels else None)
-    _top(state, held)
+    _top(state, held, who)
     if faults:
         st.warning("Of this address was ignored: " + escaped("; ".join(faults), 600), icon=":material/link_off:")
     _search(held.library, state)
@@ -50,11 +52,11 @@ def draw() -> None:
         _plots(_summary(found, state))
 
 
-def _top(state: FilterState, held: Opened) -> None:
+def _top(state: FilterState, held: Opened, who: Annotator | None) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         filtering.search_box(state)
         filtering.kept_or_rejected(state)
-        views_menu(state, held.labels, viewer())
+        views_menu(state, held.labels, who)
 
 
 def _search(library: Library, state: FilterState) -> None:
@@ -87,6 +89,7 @@ def _bar(state: FilterState, found: Found) -> None:
         first = key_of(found.frame.row(int(found.rows[0]), named=True))
         where = {"folder": first.folder, "trace": first.trace, "back": replace(state, page=1).query()}
         link("read", "Read the first", icon=":material/article:", **where)
+        st.caption("Click a row to read it, a column's head to sort by it.", width="content")
 
 
 def described(state: FilterState) -> str:
