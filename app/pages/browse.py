@@ -16,7 +16,7 @@ from app.navigation import go, link
 from app.opened import Opened, opened
 from app.reading.plain import escaped
 from app.signing_in import viewer
-from app.summary import Summary, summary
+from app.summary import Summary, bin_limits, summary
 from app.widgets import filtering
 from app.widgets.plots import columns_plot, ranked_plot
 from app.widgets.table import shown_rows, trace_table
@@ -49,7 +49,7 @@ def draw() -> None:
     _bar(state, found)
     _table(found, state, held.library, states)
     with above:
-        _plots(_summary(found, state))
+        _plots(_summary(found, state), state)
 
 
 def _top(state: FilterState, held: Opened, who: Annotator | None) -> None:
@@ -89,7 +89,7 @@ def _bar(state: FilterState, found: Found) -> None:
         first = key_of(found.frame.row(int(found.rows[0]), named=True))
         where = {"folder": first.folder, "trace": first.trace, "back": replace(state, page=1).query()}
         link("read", "Read the first", icon=":material/article:", **where)
-        st.caption("Click a row to read it, a column's head to sort by it.", width="content")
+        st.caption("Click a row to read it, a column's head to sort, a bar to filter.", width="content")
 
 
 def described(state: FilterState) -> str:
@@ -105,26 +105,48 @@ def described(state: FilterState) -> str:
 
 def _told_range(limits: Range) -> str:
     low, high = str(limits).split("..")
+    if low == high:
+        return low
     if not low:
         return f"up to {high}"
     return f"{low} to {high}" if high else f"from {low}"
 
 
-def _plots(counted: Summary) -> None:
+def _plots(counted: Summary, state: FilterState) -> None:
+    """Four small plots of what fits; a click on a bar narrows the filter to it."""
+    asked = without_order(state)
     rewards, turns, tools, fates = st.columns(4, gap="medium")
     with rewards:
         mean = "" if counted.mean_reward is None else f", mean {counted.mean_reward:.3f}"
-        columns_plot(f"Reward{mean}", counted.rewards)
+        bar = columns_plot(f"Reward{mean}", counted.rewards, f"reward {asked}")
+        _narrow(state.within("reward", bin_limits(bar)) if bar else None)
     with turns:
         median = "" if counted.median_turns is None else f", median {counted.median_turns:g}"
-        columns_plot(f"Turns{median}", counted.turns)
+        bar = columns_plot(f"Turns{median}", counted.turns, f"turns {asked}")
+        _narrow(state.within("turns", bin_limits(bar)) if bar else None)
     with tools:
-        ranked_plot("Tools called, traces", counted.tools)
+        bar = ranked_plot("Tools called, traces", counted.tools, f"tools {asked}")
+        _narrow(state.choosing("tool", [bar]) if bar else None)
     with fates:
-        if counted.rejected or not counted.tiers:
-            ranked_plot(f"Rejected, {counted.rejected:,} traces", counted.reasons, [QUIET])
-        else:
-            ranked_plot("Worst tier, traces", counted.tiers, [TIER_COLORS[tier] for tier in counted.tiers])
+        _fates(counted, state, asked)
+
+
+def _fates(counted: Summary, state: FilterState, asked: str) -> None:
+    """Why rejects were rejected; where there are none, how good the evidence of the results is."""
+    if counted.rejected or not counted.tiers:
+        title = f"Rejected, {counted.rejected:,} traces"
+        bar = ranked_plot(title, counted.reasons, f"reasons {asked}", [QUIET])
+        _narrow(state.choosing("reason", [bar]) if bar else None)
+    else:
+        colors = [TIER_COLORS[tier] for tier in counted.tiers]
+        bar = ranked_plot("Worst tier, traces", counted.tiers, f"tiers {asked}", colors)
+        _narrow(state.choosing("worst", [bar]) if bar else None)
+
+
+def _narrow(state: FilterState | None) -> None:
+    if state is not None:
+        filtering.show(state)
+        st.rerun()
 
 
 def _table(found: Found, state: FilterState, library: Library, states: pl.DataFrame) -> None:
