@@ -89,7 +89,7 @@ def _bar(state: FilterState, found: Found) -> None:
         first = key_of(found.frame.row(int(found.rows[0]), named=True))
         where = {"folder": first.folder, "trace": first.trace, "back": replace(state, page=1).query()}
         link("read", "Read the first", icon=":material/article:", **where)
-        st.caption("Click a row to read it, a column's head to sort, a bar to filter.", width="content")
+        st.caption("Rows open, heads sort, bars filter.", width="content")
 
 
 def described(state: FilterState) -> str:
