@@ -39,13 +39,21 @@ class Recording(Database):
                 _need_lead(connection, event.annotator)
             return _insert(connection, event)
 
-    def undo(self, annotator: str, *, queue: str | None = None, event_id: str | None = None) -> Event | None:
+    def undo(
+        self,
+        annotator: str,
+        *,
+        queue: str | None = None,
+        event_id: str | None = None,
+        target: Target | None = None,
+    ) -> Event | None:
         """Take back the annotator's last event that stands; the next undo takes the one before it.
 
         Args:
             annotator: who.
             queue: look among what was given in that queue alone.
             event_id: made when the button is drawn, so that an undo sent twice is one.
+            target: look among the labels of this target alone.
 
         Returns:
             What was taken back; None if nothing stands, or that undo was kept before.
@@ -53,6 +61,8 @@ class Recording(Database):
         wanted = standing.c.annotator == annotator
         if queue is not None:
             wanted &= standing.c.queue == queue
+        if target is not None:
+            wanted &= sa.and_(standing.c.action == "label", *at_target(standing, target))
         with self.writing() as connection:
             row = connection.execute(
                 sa.select(standing).where(wanted).order_by(standing.c.seq.desc()).limit(1)
