@@ -54,7 +54,8 @@ def links(monkeypatch):
 
 
 @pytest.fixture
-def page(library, labels, settings, links):
+def page(library, labels, settings, links, monkeypatch):
+    monkeypatch.setattr(app.pages.browse, "viewer", lambda: None)
     opened.use(SimpleNamespace(settings=settings, library=library, labels=labels))
 
     def drawn(**params: str) -> AppTest:
