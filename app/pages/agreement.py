@@ -104,7 +104,7 @@ def _figures(agreed: Agreed) -> Iterable[tuple[str, Figure]]:
 
 
 def figure_table(rows: Iterable[tuple[str, Figure]], head: str) -> None:
-    """Figures with their intervals; an undefined one says why."""
+    """Figures with their intervals; one that is undefined says why."""
     told = [
         {
             head: name,
@@ -115,7 +115,9 @@ def figure_table(rows: Iterable[tuple[str, Figure]], head: str) -> None:
         }
         for name, figure in rows
     ]
-    st.dataframe(pl.DataFrame(told), hide_index=True, column_config={head: st.column_config.TextColumn(width="medium")})
+    frame = pl.DataFrame(told)
+    shown = frame if (frame["Why"] != "").any() else frame.drop("Why")
+    st.dataframe(shown, hide_index=True, column_config={head: st.column_config.TextColumn(width="medium")})
 
 
 def _value(figure: Figure) -> str:
