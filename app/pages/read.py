@@ -51,10 +51,10 @@ def draw() -> None:
 
 
 _BAR = (
-    "div:has(> .st-key-reader-bar){position:sticky;top:3.2rem;z-index:90;"
+    "div:has(> .st-key-reader-bar){position:sticky;top:3.75rem;z-index:90;"
     f"background:light-dark({LIGHT['backgroundColor']},{DARK['backgroundColor']});"
     "padding:.3rem 0;border-bottom:1px solid color-mix(in srgb,currentColor 14%,transparent)}"
-    '[class*="st-key-turn-"]{scroll-margin-top:8rem}[class*="st-key-turn-"] h3{scroll-margin-top:8rem}'
+    '[class*="st-key-turn-"]{scroll-margin-top:8.5rem}[class*="st-key-turn-"] h3{scroll-margin-top:8.5rem}'
 )
 
 
@@ -189,7 +189,7 @@ def _bytes(form: Export, row: Any) -> bytes:
 
 
 def _look(at: int, read: ReadTrace) -> Look:
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         st.text_input(
             "Search",
             key="find",
