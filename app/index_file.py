@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
 
 from app.folders import OpenFolder
 from app.indexing import INDEX_VERSION, SCHEMA, index_batches
@@ -57,10 +58,10 @@ def folder_index(folder: OpenFolder, index_dir: Path | None = None) -> pl.DataFr
         if found is None:
             _write(file.path, _made(folder))
         file.tell(told["places"] | {str(folder.path): stamps})
-        return found if found is not None else pl.read_ipc(file.path)
+        return found if found is not None else _mapped(file.path)
     except OSError as error:
         say(f"{file.dir} cannot be written ({error.strerror}): the index of {folder.name} is kept in memory")
-    return found if found is not None else pl.concat([pl.DataFrame(schema=SCHEMA), *_made(folder)])
+    return found if found is not None else _joined(_made(folder))
 
 
 @dataclass(frozen=True)
@@ -93,8 +94,8 @@ class IndexFile:
         """The index, mapped into memory; None if it is missing or is not what was written."""
         try:
             sound = wanted and (wanted["stamp"] == _stamp(self.path) or wanted["sha256"] == sha256_file(self.path))
-            found = pl.read_ipc(self.path) if sound else None
-        except (OSError, KeyError, pl.exceptions.PolarsError):
+            found = _mapped(self.path) if sound else None
+        except (OSError, KeyError, pa.ArrowException, pl.exceptions.PolarsError):
             return None
         return found if found is not None and found.schema == SCHEMA else None
 
@@ -146,8 +147,20 @@ def _write(path: Path, frames: Iterable[pl.DataFrame]) -> None:
     """Write an index; whoever reads the old one goes on reading it."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        pl.concat([pl.DataFrame(schema=SCHEMA), *frames], rechunk=False).write_ipc(partial)
+        _joined(frames).write_ipc(partial)
         fsync_file(partial)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _joined(frames: Iterable[pl.DataFrame]) -> pl.DataFrame:
+    return pl.concat(list(frames) or [pl.DataFrame(schema=SCHEMA)], rechunk=False)
+
+
+def _mapped(path: Path) -> pl.DataFrame:
+    """The frame of an Arrow file without a copy: what is not looked at takes no memory."""
+    with pa.memory_map(str(path)) as file:
+        found = pl.from_arrow(pa.ipc.open_file(file).read_all(), rechunk=False)
+    assert isinstance(found, pl.DataFrame)
+    return found
