@@ -21,7 +21,6 @@ from app.reading.turns import WINDOW, step_at, window_around
 from app.signing_in import viewer
 from app.theme import DARK, LIGHT
 from app.widgets.long_text import marked
-from app.widgets.tiers import tier_styles
 from app.widgets.trace_header import header
 from app.widgets.turns import Look, draw_step, kept, ready, role_styles, trace_controls
 
@@ -40,7 +39,7 @@ def draw() -> None:
     if read is None:
         _say_missing(key)
         return
-    st.html(f"<style>{tier_styles()}{role_styles()}{_BAR}</style>")
+    st.html(f"<style>{role_styles()}{_BAR}</style>")
     at = _step(read)
     _bar(held, read, at)
     header(read, held.library)
@@ -96,7 +95,7 @@ def _go(message_index: int) -> None:
 
 
 def _go_step(read: ReadTrace, number: int) -> None:
-    _go(read.steps[number].message_index)
+    _go(read.steps[number].index)
 
 
 def _open(key: TraceKey) -> None:
@@ -266,6 +265,6 @@ def _scroll(read: ReadTrace, at: int) -> None:
     st.session_state[_PLACE] = place
     if not read.steps or before == place or (at == 0 and (before is None or before[0] != read.uid)):
         return
-    found = f"document.getElementById('message-{read.steps[at].message_index:d}')"
+    found = f"document.getElementById('message-{read.steps[at].index:d}')"
     script = f"setTimeout(()=>{found}?.scrollIntoView({{block:'start'}}),50)"
     st.html(f"<script>{script}</script>", unsafe_allow_javascript=True)

@@ -11,7 +11,7 @@ from tests.app.reading.rows import TIERS, hostile, long, result, rollout, row, s
 
 def test_a_result_stands_with_its_call() -> None:
     steps = steps_of(shop())
-    assert [step.message_index for step in steps] == [0, 1, 2, 4, 6, 7]
+    assert [step.index for step in steps] == [0, 1, 2, 4, 6, 7]
     assert [step.kind for step in steps] == [None, None, "silent", "silent", "final", None]
     call = steps[2].calls[0]
     assert (call.call["name"], call.result_index, call.paired_by, call.failed) == ("get_user", 3, "id", False)
@@ -31,7 +31,7 @@ def test_evidence_stands_with_its_call() -> None:
 
 def test_a_result_without_a_call_is_a_step_of_its_own() -> None:
     last = steps_of(hostile())[-1]
-    assert (last.role, last.message_index, last.calls) == ("tool", 6, ())
+    assert (last.role, last.index, last.calls) == ("tool", 6, ())
 
 
 def test_a_call_may_have_no_result_and_a_reject_no_messages() -> None:
