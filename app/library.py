@@ -9,9 +9,10 @@ from typing import Any
 import polars as pl
 
 from app.folders import OpenFolder, open_folders
-from app.index_file import folder_index
+from app.index_file import default_dir, folder_index
 from app.searching import search
 from app.traces import RowGroups, Trace, TraceKey
+from curate.errors import UsageError
 
 __all__ = ["Library", "OpenFolder", "Trace", "TraceKey"]
 
@@ -39,13 +40,15 @@ class Library:
             index_dir: where indexes are kept; None for cacherl/app in the user's cache folder.
 
         Raises:
-            UsageError: if a path is no such folder.
+            UsageError: if a path is no such folder, or indexes would be written into one.
             FolderError: if a folder does not match its manifest.
         """
         folders = open_folders(dirs)
+        kept = index_dir or default_dir()
+        _need_outside(kept, folders)
         names = pl.Enum([folder.name for folder in folders])
         kinds = pl.Enum(sorted({folder.kind for folder in folders}))
-        frames = [_placed(folder, folder_index(folder, index_dir), names, kinds) for folder in folders]
+        frames = [_placed(folder, folder_index(folder, kept), names, kinds) for folder in folders]
         return cls(folders, pl.concat(frames, rechunk=False).with_row_index("row"))
 
     def told(self) -> str:
@@ -91,6 +94,12 @@ class Library:
                 return []
             wanted &= pl.col("folder") == folder
         return self.frame.lazy().filter(wanted).select("row").collect().to_series().to_list()
+
+
+def _need_outside(index_dir: Path, folders: Sequence[OpenFolder]) -> None:
+    inside = [folder.path for folder in folders if index_dir.resolve().is_relative_to(folder.path)]
+    if inside:
+        raise UsageError(f"--index-dir {index_dir} lies in {inside[0]}, which nothing is written to; choose another")
 
 
 def _placed(folder: OpenFolder, index: pl.DataFrame, names: pl.Enum, kinds: pl.Enum) -> pl.DataFrame:

@@ -31,8 +31,10 @@ COLUMNS = [
     "messages.list.element.tool_calls.list.element.arguments",
 ]
 """What is looked through; nothing else of a row group is read."""
-LONGEST = 1_000
+LONGEST = 10_000
 """Characters of a text that is searched for."""
+SHORT = 100
+"""Characters up to which automata are quick on any text; longer ones take an algorithm that is linear in both."""
 PLACE = ("folder", "table", "shard", "group")
 Bools = npt.NDArray[np.bool_]
 
@@ -49,10 +51,12 @@ def search(
         progress: told the share that is done; what it raises ends the search.
 
     Raises:
-        UsageError: if the text is empty or too long.
+        UsageError: if the text is too long.
     """
-    if not text or len(text) > LONGEST:
-        raise UsageError(f"a text of {len(text):,} characters cannot be searched for; give 1 to {LONGEST:,}")
+    if len(text) > LONGEST:
+        raise UsageError(f"a text of {len(text):,} characters cannot be searched for; give at most {LONGEST:,}")
+    if not text:
+        return rows["row"]
     groups = rows.group_by(PLACE, maintain_order=True).agg("row", "at")
     found, done = [pl.Series("row", [], pl.UInt32)], 0
     for some in _side_by_side(groups, lambda group: _found(_shard(folders, group), group, text)):
@@ -109,11 +113,13 @@ def _found(path: Path, group: Mapping[str, Any], text: str) -> tuple[pl.Series, 
 def _hits(texts: Any, text: str) -> Bools:
     if texts.null_count == len(texts):
         return np.zeros(len(texts), bool)
-    if text.isascii():
-        whole = pl.Series(texts).str.contains_any([text], ascii_case_insensitive=True).fill_null(False)
-        return whole.to_numpy()
-    folded: Any = pc.match_substring(texts, text, ignore_case=True)
-    return np.asarray(folded.fill_null(False).to_numpy(zero_copy_only=False), bool)
+    if text.isascii() and len(text) <= SHORT:
+        return pl.Series(texts).str.contains_any([text], ascii_case_insensitive=True).fill_null(False).to_numpy()
+    if len(text) <= SHORT:
+        found: Any = pc.match_substring(texts, text, ignore_case=True)
+    else:
+        found = pc.match_substring(pc.utf8_lower(texts), pc.utf8_lower(pa.scalar(text)).as_py())
+    return np.asarray(found.fill_null(False).to_numpy(zero_copy_only=False), bool)
 
 
 def _any_between(hits: Bools, begins: Any) -> Bools:
