@@ -24,10 +24,9 @@ from app.folders import OpenFolder
 from curate.errors import UsageError
 from curate.manifest import Shard
 
+TEXTS = ("content", "content_json", "reasoning_content")
 COLUMNS = [
-    "messages.list.element.content",
-    "messages.list.element.content_json",
-    "messages.list.element.reasoning_content",
+    *(f"messages.list.element.{name}" for name in TEXTS),
     "messages.list.element.tool_calls.list.element.arguments",
 ]
 """What is looked through; nothing else of a row group is read."""
@@ -69,16 +68,13 @@ def search(
 
 
 def holding(messages: pa.ChunkedArray[Any], text: str) -> Bools:
-    """Which trajectories hold a text, shape (trajectories,), of a column of messages with any of their fields."""
+    """Which trajectories hold a text, shape (trajectories,), of a column of messages."""
     rows, fields = taken_apart(messages)
     hits = np.zeros(int(rows[-1]), bool)
-    for name, column in fields.items():
-        if name == "tool_calls":
-            calls, called = taken_apart(column)
-            for texts in called.values():
-                hits |= _any_between(_hits(texts, text), calls)
-        else:
-            hits |= _hits(column, text)
+    for name in TEXTS:
+        hits |= _hits(fields[name], text)
+    calls, called = taken_apart(fields["tool_calls"])
+    hits |= _any_between(_hits(called["arguments"], text), calls)
     return _any_between(hits, rows)
 
 
