@@ -10,7 +10,7 @@ import polars as pl
 
 from app.folders import OpenFolder, open_folders
 from app.index_file import default_dir, folder_index
-from app.searching import search
+from app.searching import PLACE, search
 from app.traces import RowGroups, Trace, TraceKey
 from curate.errors import UsageError
 
@@ -59,7 +59,11 @@ class Library:
         return ", ".join(f"{count:,} {_plural(word, count)}" for count, word in counts)
 
     def trace(self, key: TraceKey) -> Trace | None:
-        """One trace, read from its row group; None if there is no such folder or trace."""
+        """One trace, read from its row group; None if there is no such folder or trace.
+
+        Raises:
+            FolderError: if the folder was taken away or changed since it was opened.
+        """
         folder = self._by_name.get(key.folder)
         rows = self._rows(key.trace, key.folder) if folder is not None else []
         if folder is None or folder.manifest is None or not rows:
@@ -83,9 +87,13 @@ class Library:
             text: literal, found in contents, thoughts and arguments of calls.
             rows: look at these alone; None for all.
             progress: told the share that is done, now and then; what it raises ends the search.
+
+        Raises:
+            UsageError: if the text is longer than 10,000 characters.
+            FolderError: if a folder was taken away or changed since it was opened.
         """
-        chosen = self.frame if rows is None else self.frame[rows.sort()]
-        return search(self._by_name, chosen.select("row", "folder", "table", "shard", "group", "at"), text, progress)
+        places = self.frame.select("row", *PLACE, "at")
+        return search(self._by_name, places if rows is None else places[rows.sort()], text, progress)
 
     def _rows(self, trace: str, folder: str | None) -> list[int]:
         wanted = pl.col("trace") == trace

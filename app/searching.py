@@ -17,10 +17,10 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from app.flat_messages import taken_apart
 from app.folders import OpenFolder
+from app.traces import read_group
 from curate.errors import UsageError
 from curate.manifest import Shard
 
@@ -51,6 +51,7 @@ def search(
 
     Raises:
         UsageError: if the text is too long.
+        FolderError: if a shard was taken away or changed.
     """
     if len(text) > LONGEST:
         raise UsageError(f"a text of {len(text):,} characters cannot be searched for; give at most {LONGEST:,}")
@@ -100,9 +101,7 @@ def _shard(folders: Mapping[str, OpenFolder], group: Mapping[str, Any]) -> Path:
 
 def _found(path: Path, group: Mapping[str, Any], text: str) -> tuple[pl.Series, int]:
     """Rows of a group that hold the text, and how many were looked at."""
-    with pq.ParquetFile(path, memory_map=True) as file:
-        read = file.read_row_group(group["group"], COLUMNS, use_threads=False)
-    holds = holding(read["messages"], text)[np.asarray(group["at"])]
+    holds = holding(read_group(path, group["group"], COLUMNS)["messages"], text)[np.asarray(group["at"])]
     return pl.Series("row", np.asarray(group["row"], np.uint32)[holds], pl.UInt32), len(holds)
 
 

@@ -119,6 +119,16 @@ def test_a_folder_that_was_changed_is_refused_also_when_it_was_opened_before(tmp
         opened(folder)
 
 
+def test_a_folder_that_is_taken_away_while_it_is_open_is_named(tmp_path, opened):
+    folder = write_folder(tmp_path / "data", [order(1)])
+    library = opened(folder)
+    for shard in folder.glob("*.parquet"):
+        shard.unlink()
+    for look in (lambda: library.trace(TraceKey("data", "order-1")), lambda: library.search("order")):
+        with pytest.raises(FolderError, match="since it was opened"):
+            look()
+
+
 def test_nothing_is_written_into_an_opened_folder(tmp_path):
     folder = write_folder(tmp_path / "data", [order(1)])
     before = sorted(path.name for path in folder.iterdir())
