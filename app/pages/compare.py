@@ -11,6 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 from app.comparing import before_after, groups, same_task
 from app.comparing.alignment import align
 from app.comparing.before_after import ORIGINS, Turn
+from app.comparing.remembered import once
 from app.library import Library, Trace, TraceKey
 from app.navigation import link
 from app.opened import opened
@@ -53,7 +54,7 @@ def _before_after(library: Library) -> None:
         _nothing("No opened folder has thinking.", "Open an augmented folder beside its curated one")
         return
     with middle:
-        folders = [ITSELF, *before_after.folders_before(frame, after)]
+        folders = [ITSELF, *once(library, ("before", after), lambda: before_after.folders_before(frame, after))]
         named = {ITSELF: "what the folder itself tells"}
         before = addressed.choose(
             "Before",
@@ -64,7 +65,8 @@ def _before_after(library: Library) -> None:
             default=folders[:2][-1],
         )
     before = None if before == ITSELF else before
-    traces = before_after.shared_traces(frame, after, before)
+    shared = ("shared", after, before)
+    traces = once(library, shared, lambda: before_after.shared_traces(frame, after, before))
     trace, only = _one_of(right, traces)
     new = library.trace(TraceKey(after, trace)) if trace else None
     if new is None:
@@ -74,15 +76,15 @@ def _before_after(library: Library) -> None:
     _changes(new, old.row["messages"] if old is not None else before_after.restored(new.row), only)
 
 
-def _one_of(place: DeltaGenerator, traces: Sequence[str]) -> tuple[str | None, bool]:
+def _one_of(place: DeltaGenerator, traces: pl.Series) -> tuple[str | None, bool]:
     """A trajectory chosen among those that both folders have, and whether only its changed turns are drawn."""
-    if not traces:
+    if traces.is_empty():
         return None, False
-    wanted = addressed.given("trace")
-    at = traces.index(wanted) if wanted in traces else 0
-    shown = traces[max(0, at - MOST // 2) :][:MOST]
+    at = traces.index_of(addressed.given("trace")) or 0
+    shown = traces.slice(max(0, at - MOST // 2), MOST).to_list()
     with place:
-        addressed.choose(f"Trajectory {at + 1:,} of {len(traces):,}", shown, "trace", shown=one_line, drops=("at",))
+        label = f"Trajectory {at + 1:,} of {len(traces):,}"
+        addressed.choose(label, shown, "trace", shown=one_line, drops=("at",), default=traces[at])
     with st.container(horizontal=True, vertical_alignment="center"):
         before = traces[at - 1] if at else None
         addressed.step("Trajectory before", "trace", before, shortcut="Left", icon=":material/chevron_left:")

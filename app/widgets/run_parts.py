@@ -63,7 +63,7 @@ def _headlines(told: Mapping[str, metrics.Headline]) -> None:
 
 
 def _metrics(told: metrics.Headline) -> None:
-    shown = [("steps", f"{told.steps:,}", None)]
+    shown: list[tuple[str, str, str | None]] = [("steps", f"{told.steps:,}", None)]
     if told.last is not None:
         shown.append(("reward, last tenth", f"{told.last:.3f}", None if told.gain is None else f"{told.gain:+.3f}"))
     values = (("KL, last tenth", told.kl, ".4f"), ("tokens a rollout", told.length, ",.0f"), ("loss", told.loss, ".4f"))
