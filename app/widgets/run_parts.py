@@ -123,9 +123,8 @@ def audit(folder: OpenFolder) -> None:
         chart = bars(answered, "tier", "right", color="tier", colors=tier_colors(), unit="exactly right", percent=True)
         with_figures("Exactly right, by tier", chart, answered, "audit-right")
     with right:
-        errors = [
-            f"{name} {value:.3f}" for name in ("right", "fidelity") if (value := audits.ece(bins, name)) is not None
-        ]
+        told = [(name, audits.ece(bins, name)) for name in ("right", "fidelity")]
+        errors = [f"{name} {error:.3f}" for name, error in told if error is not None]
         with_figures("Is p honest?", calibration(bins), bins, "audit-calibration")
         st.caption(f"Calibration error (ECE): {', '.join(errors)}." if errors else "No call was answered.")
     tools = audits.by_tool(calls).with_columns(pl.format("{}: {}", "env_id", "tool").alias("name"))
