@@ -161,6 +161,7 @@ def _two_traces(library: Library) -> None:
     if left is None or right is None:
         _nothing("There is no other attempt at this task.", "Name another trace in the address: folder2 and trace2")
         return
+    _links(left.key, right.key)
     found = align(left.row["messages"], right.row["messages"])
     aligned(found, Shown(_title(left), left.row), Shown(_title(right), right.row))
 
@@ -266,7 +267,7 @@ def _group(library: Library) -> None:
     read = {name: library.trace(TraceKey(folder, name)) for name in rows["trace"]}
     table = groups.table(rows, lambda name: each.row if (each := read[name]) is not None else None)
     group_plot(table)
-    _group_table(table)
+    _group_table(table, group)
     _two_rollouts(table, {name: each for name, each in read.items() if each is not None})
 
 
@@ -292,10 +293,25 @@ def _group_label(row: dict[str, object]) -> str:
     return one_line(f"{row['task_id']}, time {row['visit']}: {row['rollouts']} rollouts, {paid}", 160)
 
 
-def _group_table(table: pl.DataFrame) -> None:
+def _group_table(table: pl.DataFrame, group: str) -> None:
+    """The group; two rows that are ticked are set side by side."""
     scores = [name for name, kind in table.schema.items() if kind.is_float()]
-    numbers = {name: st.column_config.NumberColumn(format="%.3f") for name in scores}
-    st.dataframe(table.drop("trace"), hide_index=True, column_config=numbers, height="content")
+    key = f"compare-rollouts-{group}"
+    st.dataframe(
+        table.drop("trace"),
+        hide_index=True,
+        column_config={name: st.column_config.NumberColumn(format="%.3f") for name in scores},
+        height="content",
+        key=key,
+        on_select=lambda: _ticked(st.session_state[key]["selection"]["rows"], table["trace"]),
+        selection_mode="multi-row",
+    )
+
+
+def _ticked(rows: Sequence[int], traces: pl.Series) -> None:
+    """The rows that were ticked first are those that are compared."""
+    named = [traces[row] for row in rows[:2]]
+    addressed.put(**dict(zip(("left", "right"), named, strict=False)), at=None)
 
 
 def _two_rollouts(table: pl.DataFrame, read: dict[str, Trace]) -> None:
@@ -316,8 +332,15 @@ def _two_rollouts(table: pl.DataFrame, read: dict[str, Trace]) -> None:
         return
     one, two = read[left], read[right]
     begin = _begin_of(one.row) if one.row["parent"] == two.row["parent"] else 0
+    _links(one.key, two.key)
     found = align(one.row["messages"], two.row["messages"], begin)
     aligned(found, Shown(labels[left], one.row), Shown(labels[right], two.row))
+
+
+def _links(*keys: TraceKey) -> None:
+    with st.container(horizontal=True):
+        for key, side in zip(keys, ("left", "right"), strict=True):
+            link("read", f"Read the {side} one", icon=":material/article:", folder=key.folder, trace=key.trace)
 
 
 def _begin_of(row: Trajectory) -> int:
