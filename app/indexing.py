@@ -24,8 +24,8 @@ from curate.palette import TIER_COLORS
 INDEX_VERSION = 1
 """Changes when the columns below, or how one is found, change."""
 
-_WORD = pl.Categorical
-SCHEMA: dict[str, Any] = {
+_WORD = pl.Categorical()
+_COLUMN_TYPES: dict[str, Any] = {
     "table": _WORD,
     "trajectory_id": pl.String,
     "content_hash": pl.String,
@@ -59,6 +59,7 @@ SCHEMA: dict[str, Any] = {
     "group": pl.UInt16,
     "at": pl.UInt32,
 }
+SCHEMA = pl.Schema(_COLUMN_TYPES)
 """Columns of a folder's index; `app.library` puts row, folder, kind and trace before them."""
 
 PLAIN = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -97,7 +98,7 @@ def _placed(folder: OpenFolder, index: pl.DataFrame, names: pl.Enum, kinds: pl.E
     trace = pl.col("trajectory_id")
     if index["trajectory_id"].null_count():
         trace = trace.fill_null("row-" + pl.int_range(pl.len()).cast(pl.String))
-    before = [pl.lit(folder.name, names).alias("folder"), pl.lit(folder.kind, kinds).alias("kind"), "table"]
+    before: list[Any] = [pl.lit(folder.name, names).alias("folder"), pl.lit(folder.kind, kinds).alias("kind"), "table"]
     return index.select(*before, trace.alias("trace"), pl.exclude("table"))
 
 

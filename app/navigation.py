@@ -17,13 +17,22 @@ PAGES: Mapping[str, tuple[str, str]] = {
     "runs": ("Runs", ":material/show_chart:"),
     "account": ("Account", ":material/person:"),
 }
-"""Name, which is the address too -> title and icon; `app.pages.NAME` draws it."""
+"""Name, which is the address too (that of the first is empty) -> title and icon; `app.pages.NAME` draws it."""
+START = next(iter(PAGES))
 
 
-def page(name: str) -> Any:
-    """A page as Streamlit knows it."""
-    title, icon = PAGES[name]
-    return st.Page(_drawing(name), title=title, icon=icon, url_path=name, default=name == "browse")
+def page(name: str, title: str | None = None) -> Any:
+    """A page as Streamlit knows it, by its own title unless another is given."""
+    own, icon = PAGES[name]
+    return st.Page(_drawing(name), title=title or own, icon=icon, url_path=name, default=name == START)
+
+
+def preload() -> None:
+    """Import what the pages need before the first visitor waits for it."""
+    for name in PAGES:
+        import_module(f"app.pages.{name}")
+    for name in ("altair", "pandas", "streamlit.elements.arrow"):
+        import_module(name)
 
 
 def _drawing(name: str) -> Callable[[], None]:

@@ -1,11 +1,19 @@
-"""Full-text search over the messages of row groups."""
+"""Full-text search: the texts of row groups are read, looked through with Arrow's and Polars' kernels, and let go.
+
+The text is literal. Upper and lower case are alike: of ASCII letters, and of all letters where the text has others.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,47 +21,102 @@ import pyarrow.parquet as pq
 
 from app.flat_messages import taken_apart
 from app.folders import OpenFolder
+from curate.errors import UsageError
+from curate.manifest import Shard
 
 COLUMNS = [
     "messages.list.element.content",
+    "messages.list.element.content_json",
     "messages.list.element.reasoning_content",
     "messages.list.element.tool_calls.list.element.arguments",
 ]
+"""What is looked through; nothing else of a row group is read."""
+LONGEST = 1_000
+"""Characters of a text that is searched for."""
+PLACE = ("folder", "table", "shard", "group")
+Bools = npt.NDArray[np.bool_]
 
 
 def search(
     folders: Mapping[str, OpenFolder], rows: pl.DataFrame, text: str, progress: Callable[[float], None] | None = None
 ) -> pl.Series:
-    """Numbers of the rows that hold a text."""
-    found: list[int] = []
-    done = 0
-    for (name, table, number, group), some in rows.group_by("folder", "table", "shard", "group", maintain_order=True):
-        folder: Any = folders[str(name)]
-        path = folder.path / folder.manifest.tables[table][number].path
-        with pq.ParquetFile(path, memory_map=True) as file:
-            read = file.read_row_group(group, COLUMNS, use_threads=False)
-        holds = holding(read["messages"], text)
-        found += some.filter(holds[some["at"].to_numpy()])["row"].to_list()
-        done += len(some)
+    """Numbers of the rows whose messages hold a text, u32, in their order.
+
+    Args:
+        folders: by name.
+        rows: where to look: row, folder, table, shard, group and at, in the order of `row`.
+        text: what to look for.
+        progress: told the share that is done; what it raises ends the search.
+
+    Raises:
+        UsageError: if the text is empty or too long.
+    """
+    if not text or len(text) > LONGEST:
+        raise UsageError(f"a text of {len(text):,} characters cannot be searched for; give 1 to {LONGEST:,}")
+    groups = rows.group_by(PLACE, maintain_order=True).agg("row", "at")
+    found, done = [pl.Series("row", [], pl.UInt32)], 0
+    for some in _side_by_side(groups, lambda group: _found(_shard(folders, group), group, text)):
+        found.append(some[0])
+        done += some[1]
         if progress is not None:
             progress(done / len(rows))
-    return pl.Series("row", found, pl.UInt32)
+    pa.default_memory_pool().release_unused()
+    return pl.concat(found)
 
 
-def holding(messages: pa.ChunkedArray[Any], text: str) -> np.ndarray[Any, Any]:
-    """Which trajectories hold a text."""
+def holding(messages: pa.ChunkedArray[Any], text: str) -> Bools:
+    """Which trajectories hold a text, shape (trajectories,), of a column of messages with any of their fields."""
     rows, fields = taken_apart(messages)
-    nested = fields.pop("tool_calls")
-    calls, called = taken_apart(nested)
-    hits = np.zeros(rows[-1], bool)
-    for column in fields.values():
-        hits |= _hits(column, text)
-    inside = np.concatenate([[0], np.cumsum(_hits(called["arguments"], text))])
-    hits |= np.diff(inside[calls]) > 0
+    hits = np.zeros(int(rows[-1]), bool)
+    for name, column in fields.items():
+        if name == "tool_calls":
+            calls, called = taken_apart(column)
+            for texts in called.values():
+                hits |= _any_between(_hits(texts, text), calls)
+        else:
+            hits |= _hits(column, text)
+    return _any_between(hits, rows)
+
+
+def _side_by_side(
+    groups: pl.DataFrame, look: Callable[[dict[str, Any]], tuple[pl.Series, int]]
+) -> Iterator[tuple[pl.Series, int]]:
+    """Look at row groups on all cores, in their order; only as many are held as there are cores."""
+    workers = min(4, os.cpu_count() or 1)
+    waiting = groups.iter_rows(named=True)
+    with ThreadPoolExecutor(workers) as pool:
+        running = [pool.submit(look, group) for group in islice(waiting, workers)]
+        while running:
+            yield running.pop(0).result()
+            running += [pool.submit(look, group) for group in islice(waiting, 1)]
+
+
+def _shard(folders: Mapping[str, OpenFolder], group: Mapping[str, Any]) -> Path:
+    folder = folders[group["folder"]]
+    assert folder.manifest is not None
+    shard: Shard = folder.manifest.tables[group["table"]][group["shard"]]
+    return folder.path / shard.path
+
+
+def _found(path: Path, group: Mapping[str, Any], text: str) -> tuple[pl.Series, int]:
+    """Rows of a group that hold the text, and how many were looked at."""
+    with pq.ParquetFile(path, memory_map=True) as file:
+        read = file.read_row_group(group["group"], COLUMNS, use_threads=False)
+    holds = holding(read["messages"], text)[np.asarray(group["at"])]
+    return pl.Series("row", np.asarray(group["row"], np.uint32)[holds], pl.UInt32), len(holds)
+
+
+def _hits(texts: Any, text: str) -> Bools:
+    if texts.null_count == len(texts):
+        return np.zeros(len(texts), bool)
+    if text.isascii():
+        whole = pl.Series(texts).str.contains_any([text], ascii_case_insensitive=True).fill_null(False)
+        return whole.to_numpy()
+    folded: Any = pc.match_substring(texts, text, ignore_case=True)
+    return np.asarray(folded.fill_null(False).to_numpy(zero_copy_only=False), bool)
+
+
+def _any_between(hits: Bools, begins: Any) -> Bools:
+    """Whether any hit lies in each part of `hits`; `begins` says where the parts begin, and the end."""
     total = np.concatenate([[0], np.cumsum(hits)])
-    return np.asarray(np.diff(total[rows]) > 0)
-
-
-def _hits(texts: pa.Array[Any], text: str) -> np.ndarray[Any, Any]:
-    found = pc.match_substring(texts, text, ignore_case=True).fill_null(False)
-    return np.asarray(found.to_numpy(zero_copy_only=False), bool)
+    return np.asarray(np.diff(total[begins]) > 0)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
+import logging
 import socket
 from importlib.util import find_spec
 from pathlib import Path
 
 from app.opened import Opened, use
-from app.settings import AppSettings
+from app.settings import LOOPBACK, AppSettings
 from app.theme import theme_options
 from curate.cli import out
 from curate.errors import UsageError
 
-SCRIPT = Path(__file__).parent / "reader.py"
+SCRIPT = Path(__file__).parent / "entry" / "reader.py"
 
 
 def serve(settings: AppSettings) -> int:
@@ -27,10 +27,18 @@ def serve(settings: AppSettings) -> int:
     _need_free(settings.server.host, settings.server.port)
     with Opened.of(settings) as opened:
         use(opened)
+        _preload()
         if not settings.server.quiet:
             out(f"{opened.library.told()}\nhttp://{_shown(settings.server.host)}:{settings.server.port}")
         _run(settings)
     return 0
+
+
+def _preload() -> None:
+    from app.navigation import preload
+
+    logging.getLogger("streamlit").setLevel(logging.ERROR)  # it warns that no page is being drawn
+    preload()
 
 
 def _run(settings: AppSettings) -> None:
@@ -39,6 +47,7 @@ def _run(settings: AppSettings) -> None:
     options = {
         "server.address": settings.server.host,
         "server.port": settings.server.port,
+        "server.allowedHosts": list(LOOPBACK) if settings.server.host in LOOPBACK else [],  # no other name of ours
         "server.headless": True,
         "server.fileWatcherType": "none",
         "server.runOnSave": False,
@@ -49,7 +58,6 @@ def _run(settings: AppSettings) -> None:
         "logger.hideWelcomeMessage": True,
         **theme_options(),
     }
-    os.environ["STREAMLIT_SERVER_ADDRESS"] = settings.server.host
     flags = {name.replace(".", "_"): value for name, value in options.items()}
     bootstrap.load_config_options(flags)
     bootstrap.run(str(SCRIPT), False, [], flags)

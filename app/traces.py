@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from curate.trajectory import Trajectory
 
-HELD_BYTES = 96 * 2**20
+HELD_BYTES = 64 * 2**20
 """Of row groups that were read last: the neighbours of a trace are read at once."""
 
 

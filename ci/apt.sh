@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Debian packages that the tests use where they are present. Later: chromium, postgresql.
+# Debian packages that the tests use where they are present.
 set -euo pipefail
-PACKAGES=(redis-server)
+PACKAGES=(redis-server postgresql chromium fonts-dejavu-core)
 missing=()
 for package in "${PACKAGES[@]}"; do
   # Only "installed" counts: a package that was removed but not purged is still known to dpkg.

@@ -46,8 +46,10 @@ COMMANDS = {
     "train.estimate": "train.estimate",
     "train.mini": "train.mini.__main__",
     "train.mini.start": "train.mini.start",
+    "app": "app.__main__",
     "app.accounts": "app.accounts",
     "app.export": "app.export",
+    "app.restore": "app.restore",
 }
 """Command name -> module with `main(argv) -> int`; each also runs as `python -m NAME`."""
 

@@ -6,12 +6,16 @@ All ranks see the same OUT: on several machines it stands on a shared file syste
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from curate.errors import CacheRLError
 
 T = TypeVar("T")
+
+DRAIN_S = 1.0
+"""Seconds that the threads of a gloo group are given to drop what they hold before the group is ended."""
 
 
 def world() -> int:
@@ -67,11 +71,16 @@ def _heard(code: int | None) -> int | None:
 
 
 def part() -> None:
-    """Leave the others in order: a process that just ends may be aborted by the threads that still listen."""
+    """Leave the others in order: a process that just ends may be aborted by the threads that still listen.
+
+    The last holder of a gloo group joins its threads without giving up the interpreter's lock, and one of them may
+    want that lock to drop the tensors of the last collective: both would wait for ever. So they get it before.
+    """
     if world() > 1:
         import torch.distributed
 
         if torch.distributed.is_initialized():
+            time.sleep(DRAIN_S)
             torch.distributed.destroy_process_group()
 
 

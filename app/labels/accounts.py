@@ -61,22 +61,25 @@ class Accounts(Database):
             _add(connection, name, role, password=stored)
         return Annotator(name, role)
 
-    def by_subject(self, issuer: str, subject: str, name: str) -> Annotator:
+    def by_subject(self, issuer: str, subject: str, name: str, *, make: bool = True) -> Annotator:
         """The account of an OIDC subject, made when it comes for the first time.
 
         Args:
             issuer: who vouches, e.g. https://accounts.example.org.
             subject: whom, by the issuer's own id.
             name: what the issuer calls them; where another account has that name, a number is put to it.
+            make: whether who comes for the first time gets an account.
 
         Raises:
-            UsageError: if the account was removed, or the issuer gave no subject.
+            UsageError: if the account was removed, may not be made, or the issuer gave no subject.
         """
         if not issuer or not subject:
             raise UsageError("the sign-in gave no issuer or no subject; check its configuration")
         known = sa.select(accounts).where(accounts.c.issuer == issuer, accounts.c.subject == subject)
         with self.reading() as connection:
             row = connection.execute(known).one_or_none()
+        if row is None and not make:
+            raise UsageError(f"{name} has no account here, and new ones are not made on the page")
         if row is None:
             with self.writing() as connection:
                 row = connection.execute(known).one_or_none()

@@ -1,7 +1,6 @@
 """Copies of the labels' database: one file each, whole or not at all, made while labels come in.
 
-SQLite's are databases: to restore one, stop the server and put it in the place of labels.sqlite (and remove
-labels.sqlite-wal and -shm). PostgreSQL's are its rows as JSON lines, read back by `restore` into an empty database.
+SQLite's are databases, PostgreSQL's its rows as JSON lines; `python -m app.restore` brings either back.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from app.labels.database import Database, private
-from app.labels.tables import VERSION, meta, metadata, sessions
+from app.labels.tables import VERSION, meta, metadata, schemas, sessions
 from curate.atomic import fsync_dir, fsync_file, writing
 from curate.errors import UsageError
 
@@ -135,8 +134,11 @@ def restore(database: Database, path: Path) -> int:
     tables = metadata.tables
     with database.writing() as connection:
         for table in metadata.sorted_tables:
-            if table.name not in _LEFT_OUT and connection.execute(sa.select(table).limit(1)).first() is not None:
+            if table.name in (*_LEFT_OUT, schemas.name):
+                continue
+            if connection.execute(sa.select(table).limit(1)).first() is not None:
                 raise UsageError(f"{table.name} is not empty; a copy is read into a new database alone")
+        connection.execute(sa.delete(schemas))  # the one that made the tables; the copy has its own
         count = 0
         for body in _lines(path):
             connection.execute(sa.insert(tables[body["table"]]).values(**body["row"]))

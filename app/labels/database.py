@@ -57,6 +57,8 @@ class Database:
         step = 1 if counts else 0
         try:
             with self.engine.connect().execution_options(begin="BEGIN IMMEDIATE") as connection, connection.begin():
+                if connection.dialect.name == "postgresql":
+                    connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{BUSY_SECONDS}s'")
                 # On PostgreSQL this row's lock is what makes writers wait for each other.
                 connection.execute(sa.update(meta).where(meta.c.key == "changes").values(value=meta.c.value + step))
                 yield connection
@@ -138,7 +140,7 @@ def check(engine: sa.Engine, place: str) -> None:
     try:
         with engine.connect() as connection:
             if not _version_known(connection, place):
-                raise UsageError(f"{place} holds no labels yet; open it once without --read-only")
+                raise UsageError(f"{place} holds no labels yet; open it for writing first")
     except SQLAlchemyError as error:
         raise UsageError(f"{place} cannot be opened: {_reason(error)}") from error
 

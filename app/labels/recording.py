@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from app.labels.database import Database
 from app.labels.events import Action, Event, Target, moment, new_event_id, now
-from app.labels.tables import WHOLE, accounts, events, standing
+from app.labels.tables import WHOLE, accounts, events, schemas, standing
 from curate.errors import UsageError
 
 if TYPE_CHECKING:
@@ -39,13 +39,21 @@ class Recording(Database):
                 _need_lead(connection, event.annotator)
             return _insert(connection, event)
 
-    def undo(self, annotator: str, *, queue: str | None = None, event_id: str | None = None) -> Event | None:
+    def undo(
+        self,
+        annotator: str,
+        *,
+        queue: str | None = None,
+        event_id: str | None = None,
+        target: Target | None = None,
+    ) -> Event | None:
         """Take back the annotator's last event that stands; the next undo takes the one before it.
 
         Args:
             annotator: who.
             queue: look among what was given in that queue alone.
             event_id: made when the button is drawn, so that an undo sent twice is one.
+            target: look among the labels of this target alone.
 
         Returns:
             What was taken back; None if nothing stands, or that undo was kept before.
@@ -53,6 +61,8 @@ class Recording(Database):
         wanted = standing.c.annotator == annotator
         if queue is not None:
             wanted &= standing.c.queue == queue
+        if target is not None:
+            wanted &= sa.and_(standing.c.action == "label", *at_target(standing, target))
         with self.writing() as connection:
             row = connection.execute(
                 sa.select(standing).where(wanted).order_by(standing.c.seq.desc()).limit(1)
@@ -82,6 +92,23 @@ class Recording(Database):
         with self.reading() as connection:
             row = connection.execute(query).one_or_none()
         return None if row is None else event_of(row)
+
+    def keep_schema(self) -> None:
+        """Keep what the schema says beside its version, for labels that outlive it."""
+        known = sa.select(schemas.c.version).where(schemas.c.version == self.schema.version)
+        with self.reading() as connection:
+            if connection.execute(known).first() is not None:
+                return
+        with self.writing(counts=False) as connection:
+            if connection.execute(known).first() is None:
+                body = json.dumps(self.schema.body(), ensure_ascii=False)
+                connection.execute(sa.insert(schemas).values(version=self.schema.version, body=body))
+
+    def schemas(self) -> dict[str, Any]:
+        """What the schemas said under which labels may have been given, by version."""
+        with self.reading() as connection:
+            rows = connection.execute(sa.select(schemas).order_by(schemas.c.version)).all()
+        return {row.version: json.loads(row.body) for row in rows}
 
     def _check(self, event: Event) -> None:
         if event.action == "undo":

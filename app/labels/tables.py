@@ -21,6 +21,12 @@ meta = sa.Table(
     sa.Column("key", sa.Text, primary_key=True),
     sa.Column("value", sa.BigInteger, nullable=False),
 )
+schemas = sa.Table(
+    "label_schemas",
+    metadata,
+    sa.Column("version", sa.Text, primary_key=True),
+    sa.Column("body", sa.Text, nullable=False),
+)
 events = sa.Table(
     "label_events",
     metadata,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import shutil
 import sqlite3
 import threading
 import time
@@ -16,9 +15,10 @@ import pytest
 import yaml
 
 from app import export as command
+from app import restore as restore_command
 from app.labels import exporting
 from app.labels.backing_up import copies, restore
-from app.labels.events import Target
+from app.labels.events import Event, Target
 from app.labels.queues import Queue
 from app.labels.standing import EVENT_COLUMNS, LABEL_COLUMNS
 from curate.errors import UsageError
@@ -48,20 +48,39 @@ def new_place(place, request, tmp_path):
     return replace(place, folder=tmp_path / "restored", url=url)
 
 
-def test_a_backup_brings_everything_back(filled, place, request, tmp_path):
+def brought_back(copy, place):
+    where = ["--database", place.url] if place.url else []
+    return restore_command.main([str(copy), "--label-dir", str(place.folder), *where])
+
+
+def test_a_backup_brings_everything_back(filled, place, request, tmp_path, capsys):
     copy, before = filled.backup(), filled.events()
     other = new_place(place, request, tmp_path)
-    if place.url is None:
-        other.folder.mkdir()
-        shutil.copy(copy, other.folder / "labels.sqlite")
+    assert brought_back(copy, other) == 0
+    assert capsys.readouterr().out == "5 events of labels and 2 accounts are back\n"
     with other.open() as restored:
-        if place.url is not None:
-            assert restore(restored, copy) > 0
         assert restored.events().equals(before) and restored.latest().equals(filled.latest())
         assert restored.check("ann", PASSWORD) and restored.annotators() == filled.annotators()
         assert restored.queue("q") == filled.queue("q") and restored.views() == filled.views()
         assert restored.undo("ann").verdict == "bad"
         assert restored.events().height == before.height + 1
+
+
+def test_a_backup_is_brought_back_over_nothing(filled, place, tmp_path, capsys):
+    copy, before = filled.backup(), filled.events()
+    assert brought_back(copy, place) == 2
+    assert "already" in (told := capsys.readouterr().err) or "not empty" in told
+    assert brought_back(tmp_path / "none.sqlite", place) == 2
+    assert "there is no backup" in capsys.readouterr().err
+    assert filled.events().equals(before)
+
+
+@pytest.mark.parametrize("place", ["postgresql"], indirect=True)
+def test_a_backup_of_a_server_can_become_a_file(filled, place, tmp_path):
+    other = replace(place, folder=tmp_path / "restored", url=None)
+    assert brought_back(filled.backup(), other) == 0
+    with other.open() as restored:
+        assert restored.events().equals(filled.events()) and restored.undo("ann").verdict == "bad"
 
 
 def test_backups_are_made_when_something_is_new_and_the_oldest_go(filled, say):
@@ -157,6 +176,18 @@ def test_equal_labels_give_equal_bytes_and_nothing_new_writes_nothing(filled, sa
     assert sorted(path.name for path in tmp_path.iterdir() if "irst" in path.name) == ["first"]
 
 
+def test_an_export_tells_what_older_labels_could_say(place, tmp_path):
+    older = tmp_path / "older.yaml"
+    older.write_text("verdicts: [yes_please, no_thanks]")
+    with place.open(schema=older) as store:
+        store.record(Event("e1", "ann", T, "yes_please", schema_version=store.schema.version))
+        version = store.schema.version
+    with place.open() as store:
+        store.export(tmp_path / "out")
+    told = json.loads(pq.read_schema(tmp_path / "out" / "labels.parquet").metadata[b"cacherl.labels"])
+    assert [verdict["name"] for verdict in told["schemas"][version]["verdicts"]] == ["yes_please", "no_thanks"]
+
+
 def test_an_anonymous_export_has_numbers_for_names(filled, tmp_path):
     filled.export(tmp_path / "out", anonymous=True)
     labels = pl.read_parquet(tmp_path / "out" / "labels.parquet")
@@ -167,7 +198,15 @@ def test_an_anonymous_export_has_numbers_for_names(filled, tmp_path):
     assert filled.export(tmp_path / "out") is True
 
 
-@pytest.mark.parametrize("name", ["notes.txt", "labels.parquet", "manifest.json"])
+def test_labels_are_not_exported_into_a_dataset_folder(filled, tmp_path):
+    (tmp_path / "curated").mkdir()
+    (tmp_path / "curated" / "manifest.json").write_text('{"format": "cacherl", "format_version": 1, "kind": "curated"}')
+    with pytest.raises(UsageError, match=r"--out .* lies in .*curated"):
+        filled.export(tmp_path / "curated" / "labels")
+    assert len(list((tmp_path / "curated").iterdir())) == 1
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "labels.parquet"])
 def test_an_export_replaces_exports_alone(filled, tmp_path, name):
     out = tmp_path / "out"
     out.mkdir()
@@ -209,13 +248,16 @@ def test_timers_copy_while_labels_come_in_and_stop_with_the_store(place, capsys)
 def test_a_timed_copy_that_fails_is_told_once_and_tried_again(place, capsys):
     place.folder.mkdir()
     (place.folder / "backups").write_text("in the way")
-    with place.open(backup_minutes=0.0005):
-        time.sleep(0.3)
+    told, waited = "", time.monotonic() + 60
+    with place.open(backup_minutes=0.0005) as store:
+        store.add_annotator("ann", None)
+        while not told and time.monotonic() < waited:
+            told += capsys.readouterr().err
+            time.sleep(0.1)
         (place.folder / "backups").unlink()
-        waited = time.monotonic() + 60
-        while time.monotonic() < waited and not (place.folder / "backups").is_dir():
+        while not (place.folder / "backups").is_dir() and time.monotonic() < waited:
             time.sleep(0.01)
-    told = capsys.readouterr().err
+    told += capsys.readouterr().err
     assert told.count("the backup of the labels failed") == 1 and "backups" in told
 
 

@@ -77,6 +77,15 @@ def test_a_changed_trajectory_is_another_target_and_the_folder_makes_no_differen
     assert Target("t1", "h1", folder="a") == Target("t1", "h1", folder="b")
 
 
+def test_undo_of_a_target_leaves_what_was_said_of_others(store, say):
+    say("ann", TURN, "good")
+    say("ann", T, "bad")
+    assert store.undo("ann", target=TURN).target == TURN
+    assert store.last("ann", TURN) is None
+    assert store.last("ann", T).verdict == "bad"
+    assert store.undo("ann", target=TURN) is None
+
+
 def test_undo_takes_back_the_last_label_then_the_one_before(store, say):
     first, second = say("ann", T, "good"), say("ann", T, "bad")
     say("bob", T, "unsure")

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from app.labels.backing_up import copies
 from app.labels.events import Target
 from app.labels.queues import Queue
 
@@ -61,6 +65,15 @@ def test_killed_annotators_lose_and_double_nothing(place, tmp_path, size, kills)
         assert events.height == 2 * size == events.select("annotator", "trajectory_id").n_unique()
         assert all(store.finished("q", name) for name in TEAM)
         assert store.latest().height == 2 * size
+        for copy in copies(place.folder / "backups"):  # taken by servers that were killed at it
+            assert whole(copy)
+
+
+def whole(copy: Path) -> bool:
+    if copy.suffix == ".gz":
+        return gzip.decompress(copy.read_bytes()).endswith(b'{"end": true}\n')
+    with closing(sqlite3.connect(copy)) as connection:
+        return connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
 OPEN_ONCE = """
