@@ -85,7 +85,9 @@ def _done(store: LabelStore, settings: AccountSettings) -> str:
     if settings.action == "add":
         password = None if settings.no_password else _password()
         made = store.add_annotator(name, password, settings.role or "annotator")
-        return f"{made.name} may sign in as {made.role}" if password else f"{made.name} was added, without a password"
+        return (
+            f"{made.name} may sign in; role: {made.role}" if password else f"{made.name} was added, without a password"
+        )
     if settings.action == "password":
         return f"{store.set_password(name, _password()).name} has a new password"
     if settings.action == "role":

@@ -1,42 +1,41 @@
-"""The index of a folder: what browsing shows, filters and sorts, one row a trajectory or reject."""
+"""The index of a folder: what a list of traces shows and filters by, one row a trajectory or reject.
+
+Row groups stream through: what stays of a trajectory is a few numbers and words, never its texts.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import orjson
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from app.traces import ROW
-from cachebuild.answer import TIERS
-from curate.canonical import json_object
-from curate.folder import DatasetFolder
-from curate.pairing import pair_calls
-from curate.progress import track
-from curate.table_writer import MAX_GROUP_ROWS
-from curate.turns import result_failed, turn_kind
+from app.flat_messages import FlatMessages
+from app.folders import OpenFolder
+from curate.env import DEFAULT_RULES, EnvRules, env_rules
+from curate.manifest import Manifest
+from curate.palette import TIER_COLORS
 
-TABLES = ("trajectories", "rejects")
-VERSION = 1
-"""Changes with the columns below or with what they mean: an index of another version is made anew."""
-FIRST_WORDS = 120
-"""Characters of the first user message that a table shows."""
+INDEX_VERSION = 1
+"""Changes when the columns below, or how one is found, change."""
 
-_LIST = pl.List(pl.String)
-SCHEMA: dict[str, Any] = {
-    "table": pl.String,
-    "trace": pl.String,
+_WORD = pl.Categorical()
+_COLUMN_TYPES: dict[str, Any] = {
+    "table": _WORD,
     "trajectory_id": pl.String,
     "content_hash": pl.String,
-    "source": pl.String,
-    "env_id": pl.String,
+    "source": _WORD,
+    "env_id": _WORD,
     "task_id": pl.String,
     "task_group": pl.String,
     "trial": pl.Int32,
-    "split": pl.String,
-    "license": pl.String,
+    "split": _WORD,
+    "license": _WORD,
     "reward": pl.Float32,
     "weight": pl.Float32,
     "messages": pl.UInt32,
@@ -44,118 +43,131 @@ SCHEMA: dict[str, Any] = {
     "calls": pl.UInt32,
     "failed_calls": pl.UInt32,
     "characters": pl.UInt64,
-    "tools": _LIST,
-    "turn_kinds": _LIST,
-    "tiers": _LIST,
-    "worst_tier": pl.String,
+    "tools": pl.List(_WORD),
+    "turn_kinds": pl.List(_WORD),
+    "tiers": pl.List(_WORD),
+    "worst_tier": _WORD,
     "min_p": pl.Float32,
     "thinking": pl.UInt32,
-    "flags": _LIST,
-    "reject_step": pl.String,
-    "reject_reason": pl.String,
+    "flags": pl.List(_WORD),
+    "reject_step": _WORD,
+    "reject_reason": _WORD,
     "parent_id": pl.String,
-    "status": pl.String,
+    "status": _WORD,
     "first_words": pl.String,
     "shard": pl.UInt16,
     "group": pl.UInt16,
     "at": pl.UInt32,
 }
-REPEATED = ("table", "source", "env_id", "split", "license", "worst_tier", "reject_step", "reject_reason", "status")
-"""Columns of few values: kept as categories."""
-PLAIN = ("trajectory_id", "content_hash", "source", "env_id", "task_id", "task_group", "trial", "split", "license")
-"""Columns that stand in the index as in the row."""
-_REJECTED = ("reject_step", "reject_reason")
-_READ = [*PLAIN, "reward", "weight", "messages", "thinking", "evidence", "parent", "metadata"]
+SCHEMA = pl.Schema(_COLUMN_TYPES)
+"""Columns of a folder's index; `app.library` puts row, folder, kind and trace before them."""
+
+PLAIN = (
+    "trajectory_id content_hash source env_id task_id task_group trial split license reward weight "
+    "reject_step reject_reason"
+).split()
+"""Columns taken as they stand."""
+
+MESSAGE_COLUMNS = [
+    f"messages.list.element.{name}" for name in ("role", "content", "content_json", "reasoning_content", "is_error")
+] + [f"messages.list.element.tool_calls.list.element.{name}" for name in ("name", "arguments")]
+_COLUMNS = [
+    *PLAIN,
+    *MESSAGE_COLUMNS,
+    "thinking.list.element.checks_failed",
+    "evidence.list.element.tier",
+    "evidence.list.element.p",
+    "parent.trajectory_id",
+    "metadata",
+]
+_TIERS = {tier: rank for rank, tier in enumerate(TIER_COLORS)}
 
 
-def index_frame(folder: DatasetFolder) -> pl.DataFrame:
-    """The index of one folder, in the order of its rows: the columns of `SCHEMA`."""
-    tables = [table for table in TABLES if table in folder.manifest.tables]
-    total = sum(folder.manifest.rows(table) for table in tables)
-    rows = (row for table in tables for row in _rows(folder, table))
-    parts: list[pl.DataFrame] = []
-    pending: list[dict[str, Any]] = []
-    for row in track(rows, f"index of {folder.path.name}", total=total):
-        pending.append(row)
-        if len(pending) == 10_000:
-            parts.append(pl.DataFrame(pending, schema=SCHEMA))
-            pending = []
-    parts.append(pl.DataFrame(pending, schema=SCHEMA))
-    frame = pl.concat(parts, rechunk=True)
-    return frame.cast(stored_schema())  # type: ignore[arg-type]
+@dataclass(frozen=True)
+class Place:
+    """Where rows stand: the table, the number of its shard, and the row group."""
+
+    table: str
+    shard: int
+    group: int
 
 
-def stored_schema() -> dict[str, Any]:
-    """The columns of an index as they are kept."""
-    return SCHEMA | dict.fromkeys(REPEATED, pl.Categorical())
+def index_batches(folder: OpenFolder, progress: Callable[[int], None] | None = None) -> Iterator[pl.DataFrame]:
+    """The index of a folder, a frame a row group.
+
+    Args:
+        folder: a dataset folder.
+        progress: told how many more rows are done.
+    """
+    if folder.manifest is None:
+        return
+    rules = rules_by_env(folder.manifest)
+    for table in folder.tables:
+        for number, shard in enumerate(folder.manifest.tables[table]):
+            for group, rows in _groups(folder.path / shard.path):
+                yield index_rows(rows, Place(table, number, group), rules)
+                if progress is not None:
+                    progress(rows.num_rows)
 
 
-def _rows(folder: DatasetFolder, table: str) -> Iterator[dict[str, Any]]:
-    """The index row of each row of a table."""
-    columns = _READ if table == "trajectories" else [*_READ, *_REJECTED]
-    before = folder.manifest.rows("trajectories") if table == "rejects" else 0
-    number = 0
-    for shard_number, shard in enumerate(folder.manifest.tables[table]):
-        with pq.ParquetFile(folder.path / shard.path) as file:
-            for group in range(file.num_row_groups):
-                at = 0
-                for batch in file.iter_batches(MAX_GROUP_ROWS, [group], columns):
-                    for row in _plain(batch):
-                        place = {"table": table, "shard": shard_number, "group": group, "at": at}
-                        named = row["trajectory_id"] or f"{ROW}{before + number}"
-                        yield place | summary(row) | {"trace": named}
-                        at, number = at + 1, number + 1
+def rules_by_env(manifest: Manifest) -> Callable[[str | None], EnvRules]:
+    """What counts as a failed call in each env, by the word of who curated the data."""
+    rules = env_rules(manifest.inherited("env_rules"))
+    return lambda env_id: rules.get(env_id or "", DEFAULT_RULES)
 
 
-def _plain(batch: pa.RecordBatch) -> list[dict[str, Any]]:
-    return batch.to_pylist()
+def index_rows(rows: pa.Table, place: Place, rules: Callable[[str | None], EnvRules]) -> pl.DataFrame:
+    """The index of the rows of one row group, in their order."""
+    count = rows.num_rows
+    columns: dict[str, Any] = {name: _plain(rows, name) for name in PLAIN}
+    envs = [rules(env_id) for env_id in columns["env_id"]]
+    columns |= FlatMessages.of(rows["messages"]).columns(envs)
+    columns |= _of_thinking(_listed(rows, "thinking"))
+    columns |= _of_evidence(_listed(rows, "evidence"))
+    columns["parent_id"] = [each and each["trajectory_id"] for each in rows["parent"].to_pylist()]
+    columns["status"] = [_status(text) for text in _plain(rows, "metadata")]
+    columns |= {"table": [place.table] * count, "shard": [place.shard] * count, "group": [place.group] * count}
+    columns["at"] = range(count)
+    return pl.DataFrame({name: pl.Series(name, columns[name], dtype) for name, dtype in SCHEMA.items()})
 
 
-def summary(row: Mapping[str, Any]) -> dict[str, Any]:
-    """What the index says of one row."""
-    messages = row["messages"] or []
-    turns = [message for message in messages if message["role"] == "assistant"]
-    calls = [call for message in messages for call in message["tool_calls"] or []]
-    evidence = row["evidence"] or []
-    told = json_object(row["metadata"] or "") or {}
-    found = {name: row[name] for name in (*PLAIN, "reward", "weight")}
-    found |= {name: row.get(name) for name in _REJECTED}
-    tiers = {step["tier"] for step in evidence}
-    return found | {
-        "messages": len(messages),
-        "turns": len(turns),
-        "calls": len(calls),
-        "failed_calls": _failed(messages),
-        "characters": sum(map(_length, messages)),
-        "tools": sorted({str(call["name"]) for call in calls}),
-        "turn_kinds": sorted({turn_kind(turn) for turn in turns}),
-        "tiers": [tier for tier in TIERS if tier in tiers],
-        "worst_tier": next((tier for tier in reversed(TIERS) if tier in tiers), None),
-        "min_p": min((step["p"] for step in evidence if step["p"] is not None), default=None),
-        "thinking": sum(bool(turn["reasoning_content"]) for turn in turns),
-        "flags": sorted({code for each in row["thinking"] or [] for code in each["checks_failed"] or []}),
-        "parent_id": (row["parent"] or {}).get("trajectory_id"),
-        "status": _text(told.get("status")),
-        "first_words": _first_words(messages),
-    }
+def _groups(path: Path) -> Iterator[tuple[int, pa.Table]]:
+    with pq.ParquetFile(path) as file:
+        names = set(file.schema_arrow.names)
+        columns = [name for name in _COLUMNS if name.partition(".")[0] in names]
+        for group in range(file.num_row_groups):
+            yield group, file.read_row_group(group, columns, use_threads=False)
 
 
-def _failed(messages: Sequence[Mapping[str, Any]]) -> int:
-    """How many calls got a result that reports a failure."""
-    whole: Any = messages
-    found = (pair.result_index for pair in pair_calls(whole))
-    return sum(result_failed(whole[index]) for index in found if index is not None)
+def _plain(rows: pa.Table, name: str) -> list[Any]:
+    return rows[name].to_pylist() if name in rows.column_names else [None] * rows.num_rows
 
 
-def _length(message: Mapping[str, Any]) -> int:
-    said = len(message["content"] or "") + len(message["reasoning_content"] or "")
-    return said + sum(len(call["arguments"] or "") for call in message["tool_calls"] or [])
+def _listed(rows: pa.Table, name: str) -> list[list[Mapping[str, Any]]]:
+    return [each or [] for each in _plain(rows, name)]
 
 
-def _first_words(messages: Sequence[Mapping[str, Any]]) -> str:
-    said = next((message["content"] for message in messages if message["role"] == "user"), None)
-    return " ".join((said or "")[: 4 * FIRST_WORDS].split())[:FIRST_WORDS]
+def _of_thinking(thinking: Sequence[Sequence[Mapping[str, Any]]]) -> dict[str, list[Any]]:
+    return {"flags": [sorted({code for each in row for code in each["checks_failed"] or ()}) for row in thinking]}
 
 
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
+def _of_evidence(evidence: Sequence[Sequence[Mapping[str, Any]]]) -> dict[str, list[Any]]:
+    met = [sorted({each["tier"] for each in row if each["tier"]}, key=_rank) for row in evidence]
+    sure = [min((each["p"] for each in row if each["p"] is not None), default=None) for row in evidence]
+    return {"tiers": met, "worst_tier": [tiers[-1] if tiers else None for tiers in met], "min_p": sure}
+
+
+def _rank(tier: str) -> tuple[int, str]:
+    return _TIERS.get(tier, len(_TIERS)), tier
+
+
+def _status(metadata: str | None) -> str | None:
+    """How a rollout ended, by its metadata."""
+    if not metadata or '"status"' not in metadata:
+        return None
+    try:
+        told = orjson.loads(metadata)
+    except ValueError:
+        return None
+    status = told.get("status") if isinstance(told, dict) else None
+    return status if isinstance(status, str) else None

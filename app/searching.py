@@ -1,86 +1,122 @@
-"""Full-text search: which trajectories say a text, in their messages, thinking or arguments."""
+"""Full-text search: the texts of row groups are read, looked through with Arrow's and Polars' kernels, and let go.
+
+The text is literal. Upper and lower case are alike: of ASCII letters, and of all letters where the text has others.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
-from curate.folder import DatasetFolder
+from app.flat_messages import taken_apart
+from app.folders import OpenFolder
+from curate.errors import UsageError
+from curate.manifest import Shard
 
-_TEXTS = ("content", "reasoning_content")
-_COLUMNS = [f"messages.list.element.{name}" for name in (*_TEXTS, "tool_calls.list.element.arguments")]
+COLUMNS = [
+    "messages.list.element.content",
+    "messages.list.element.content_json",
+    "messages.list.element.reasoning_content",
+    "messages.list.element.tool_calls.list.element.arguments",
+]
+"""What is looked through; nothing else of a row group is read."""
+LONGEST = 1_000
+"""Characters of a text that is searched for."""
+PLACE = ("folder", "table", "shard", "group")
+Bools = npt.NDArray[np.bool_]
 
-Progress = Callable[[float], None]
 
-
-def search_folder(folder: DatasetFolder, frame: pl.DataFrame, text: str, progress: Progress | None = None) -> pl.Series:
-    """Numbers of the rows of an index whose messages hold a text, letters' case aside; the text is no pattern.
+def search(
+    folders: Mapping[str, OpenFolder], rows: pl.DataFrame, text: str, progress: Callable[[float], None] | None = None
+) -> pl.Series:
+    """Numbers of the rows whose messages hold a text, u32, in their order.
 
     Args:
-        folder: of the index.
-        frame: rows of the index to be looked at, with their `row`, `table`, `shard`, `group` and `at`.
-        text: what is looked for.
-        progress: is told the share that is done.
+        folders: by name.
+        rows: where to look: row, folder, table, shard, group and at, in the order of `row`.
+        text: what to look for.
+        progress: told the share that is done; what it raises ends the search.
+
+    Raises:
+        UsageError: if the text is empty or too long.
     """
-    groups = frame.group_by("table", "shard", "group", maintain_order=True).agg("row", "at")
-    found: list[pl.Series] = []
-    file: pq.ParquetFile | None = None
-    opened = None
-    for done, (table, shard, group, rows, places) in enumerate(groups.iter_rows()):
-        if opened != (table, shard):
-            opened = (table, shard)
-            if file is not None:
-                file.close()
-            file = pq.ParquetFile(folder.path / folder.manifest.tables[str(table)][shard].path)
-        assert file is not None, "opened above"
-        held = np.flatnonzero(_holds(file.read_row_group(group, _COLUMNS), text))
-        chosen = np.isin(np.asarray(places), held)
-        found.append(pl.Series("row", np.asarray(rows)[chosen], pl.UInt32))
+    if not text or len(text) > LONGEST:
+        raise UsageError(f"a text of {len(text):,} characters cannot be searched for; give 1 to {LONGEST:,}")
+    groups = rows.group_by(PLACE, maintain_order=True).agg("row", "at")
+    found, done = [pl.Series("row", [], pl.UInt32)], 0
+    for some in _side_by_side(groups, lambda group: _found(_shard(folders, group), group, text)):
+        found.append(some[0])
+        done += some[1]
         if progress is not None:
-            progress((done + 1) / len(groups))
-    if file is not None:
-        file.close()
-    return pl.concat(found) if found else pl.Series("row", [], pl.UInt32)
+            progress(done / len(rows))
+    pa.default_memory_pool().release_unused()
+    return pl.concat(found)
 
 
-def _holds(table: pa.Table, text: str) -> NDArray[np.bool_]:
-    """Of each row, whether one of its messages holds the text."""
-    holds = np.zeros(table.num_rows, bool)
-    start = 0
-    for chunk in table.column("messages").chunks:
-        for places in _places(chunk, text):
-            holds[start + places] = True
-        start += len(chunk)
-    return holds
+def holding(messages: pa.ChunkedArray[Any], text: str) -> Bools:
+    """Which trajectories hold a text, shape (trajectories,), of a column of messages with any of their fields."""
+    rows, fields = taken_apart(messages)
+    hits = np.zeros(int(rows[-1]), bool)
+    for name, column in fields.items():
+        if name == "tool_calls":
+            calls, called = taken_apart(column)
+            for texts in called.values():
+                hits |= _any_between(_hits(texts, text), calls)
+        else:
+            hits |= _hits(column, text)
+    return _any_between(hits, rows)
 
 
-def _places(lists: Any, text: str) -> Iterator[NDArray[np.int64]]:
-    """Numbers of the lists in which a message's text or a call's arguments hold the text."""
-    messages = lists.flatten()
-    owner = pc.list_parent_indices(lists).to_numpy()
-    for name in _TEXTS:
-        yield owner[_matches(pc.struct_field(messages, name), text)]
-    calls = pc.struct_field(messages, "tool_calls")
-    caller = pc.list_parent_indices(calls).to_numpy()
-    arguments = pc.struct_field(calls.flatten(), "arguments")
-    yield owner[caller[_matches(arguments, text)]]
+def _side_by_side(
+    groups: pl.DataFrame, look: Callable[[dict[str, Any]], tuple[pl.Series, int]]
+) -> Iterator[tuple[pl.Series, int]]:
+    """Look at row groups on all cores, in their order; only as many are held as there are cores."""
+    workers = min(4, os.cpu_count() or 1)
+    waiting = groups.iter_rows(named=True)
+    with ThreadPoolExecutor(workers) as pool:
+        running = [pool.submit(look, group) for group in islice(waiting, workers)]
+        while running:
+            yield running.pop(0).result()
+            running += [pool.submit(look, group) for group in islice(waiting, 1)]
 
 
-def _matches(texts: Any, text: str) -> NDArray[np.int64]:
-    found = pc.match_substring(texts, text, ignore_case=True)
-    return np.flatnonzero(pc.fill_null(found, False).to_numpy(zero_copy_only=False))
+def _shard(folders: Mapping[str, OpenFolder], group: Mapping[str, Any]) -> Path:
+    folder = folders[group["folder"]]
+    assert folder.manifest is not None
+    shard: Shard = folder.manifest.tables[group["table"]][group["shard"]]
+    return folder.path / shard.path
 
 
-def spread(progress: Progress | None, done: int, whole: int, rows: Sequence[int]) -> Progress | None:
-    """Progress over several folders, each counted by its rows."""
-    if progress is None or not whole:
-        return None
-    before = sum(rows[:done])
-    return lambda share: progress((before + share * rows[done]) / whole)
+def _found(path: Path, group: Mapping[str, Any], text: str) -> tuple[pl.Series, int]:
+    """Rows of a group that hold the text, and how many were looked at."""
+    with pq.ParquetFile(path, memory_map=True) as file:
+        read = file.read_row_group(group["group"], COLUMNS, use_threads=False)
+    holds = holding(read["messages"], text)[np.asarray(group["at"])]
+    return pl.Series("row", np.asarray(group["row"], np.uint32)[holds], pl.UInt32), len(holds)
+
+
+def _hits(texts: Any, text: str) -> Bools:
+    if texts.null_count == len(texts):
+        return np.zeros(len(texts), bool)
+    if text.isascii():
+        whole = pl.Series(texts).str.contains_any([text], ascii_case_insensitive=True).fill_null(False)
+        return whole.to_numpy()
+    folded: Any = pc.match_substring(texts, text, ignore_case=True)
+    return np.asarray(folded.fill_null(False).to_numpy(zero_copy_only=False), bool)
+
+
+def _any_between(hits: Bools, begins: Any) -> Bools:
+    """Whether any hit lies in each part of `hits`; `begins` says where the parts begin, and the end."""
+    total = np.concatenate([[0], np.cumsum(hits)])
+    return np.asarray(np.diff(total[begins]) > 0)

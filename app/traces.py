@@ -1,17 +1,25 @@
-"""One trajectory of an opened folder, and its name in an address."""
+"""One trace as it stands in its folder: found by the index, read from its row group alone."""
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
-ROW = "row-"
-"""Begins the name of a reject that has no id: its number in the folder follows."""
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from curate.trajectory import Trajectory
+
+HELD_BYTES = 64 * 2**20
+"""Of row groups that were read last: the neighbours of a trace are read at once."""
 
 
 @dataclass(frozen=True)
 class TraceKey:
-    """Names a trajectory: the folder's short name among the opened ones, and its id, or row-N of a reject without."""
+    """Which trace: the short name of its folder, and its trajectory_id, or `row-N` of a reject without one."""
 
     folder: str
     trace: str
@@ -19,10 +27,51 @@ class TraceKey:
 
 @dataclass(frozen=True)
 class Trace:
-    """A trajectory or reject as its folder holds it."""
+    """A trajectory or reject; `table` says which, `kind` is that of the folder. A reject's row has reject_* too."""
 
     key: TraceKey
     kind: str
     table: str
-    row: dict[str, Any]
-    """The columns of `curate.schema.TRAJECTORY`, of a reject those of `REJECT`."""
+    row: Trajectory
+
+
+class RowGroups:
+    """Reads rows of Parquet files; the row groups that were read last are held. Safe to use from several threads."""
+
+    def __init__(self, held_bytes: int = HELD_BYTES) -> None:
+        self._held: OrderedDict[tuple[Path, int], pa.Table] = OrderedDict()
+        self._bytes = held_bytes
+        self._lock = threading.Lock()
+
+    def row(self, path: Path, group: int, at: int) -> Trajectory:
+        """One row.
+
+        Args:
+            path: the Parquet file.
+            group: number of the row group in it.
+            at: number of the row in the group.
+        """
+        with self._lock:
+            table = self._held.pop((path, group), None)
+        if table is None:
+            table = _read(path, group)
+        with self._lock:
+            self._held[path, group] = table
+            while len(self._held) > 1 and sum(each.nbytes for each in self._held.values()) > self._bytes:
+                self._held.popitem(last=False)
+        return row_of(table, at)
+
+
+def row_of(table: pa.Table, at: int) -> Trajectory:
+    """A row as the rest of the toolkit knows it: lists are never null."""
+    row: dict[str, Any] = table.slice(at, 1).to_pylist()[0]
+    for name in ("messages", "thinking", "evidence"):
+        row[name] = row.get(name) or []
+    for message in row["messages"]:
+        message["tool_calls"] = message["tool_calls"] or []
+    return cast(Trajectory, row)
+
+
+def _read(path: Path, group: int) -> pa.Table:
+    with pq.ParquetFile(path, memory_map=True) as file:
+        return file.read_row_group(group, use_threads=False)

@@ -49,6 +49,7 @@ COMMANDS = {
     "app": "app.__main__",
     "app.accounts": "app.accounts",
     "app.export": "app.export",
+    "app.restore": "app.restore",
 }
 """Command name -> module with `main(argv) -> int`; each also runs as `python -m NAME`."""
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-STEPS = ("read", "filter", "decontaminate", "dedup", "cap", "sample")
+STEPS = ("read", "filter", "decontaminate", "dedup", "labels", "cap", "sample")
 """In the order of the pipeline."""
 
 

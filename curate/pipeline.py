@@ -29,6 +29,8 @@ from curate.env import load_env_rules
 from curate.errors import InputError, UsageError
 from curate.filters import PREDICATES, Context
 from curate.folder import DatasetFolder, FolderWriter, Manifest, folder_input, sha256_file
+from curate.label_step import apply_labels, untrained
+from curate.labels import Labels
 from curate.normalise import Input
 from curate.progress import track
 from curate.readers.expand import fingerprint
@@ -44,7 +46,8 @@ from curate.tool_schemas import EnvTools, merged, schemas
 COMMAND = "curate"
 _REJECT_COLUMNS = ("reject_step", "reject_reason", "reject_detail")
 _FRAME_COLUMNS = (
-    *("trajectory_id", "source", "env_id", "task_id", "trial", "task_group", "tools_inferred", "reward"),
+    *("trajectory_id", "content_hash", "source", "env_id", "task_id", "trial", "task_group"),
+    *("tools_inferred", "reward"),
     *_REJECT_COLUMNS,
     *("judged", "hit", "exact_key", "facts"),
 )
@@ -59,6 +62,7 @@ class _Run:
     counter: TokenCounter
     benchmarks: Benchmarks | None
     published: list[DatasetFolder]
+    labels: Labels | None
     engine: Engine
     spools: list[Spooled] = field(default_factory=list)
 
@@ -83,6 +87,7 @@ class _Run:
             "split": asdict(settings.split),
             "env_rules": {env_id: asdict(rule) for env_id, rule in sorted(self.context.rules.items())},
             "skip_bad_files": settings.input.skip_bad_files,
+            **({} if self.labels is None else {"labels": self.labels.recorded(settings.label)}),
         }
 
     def digest(self) -> Digest:
@@ -113,14 +118,15 @@ def curate(settings: CurateSettings) -> DatasetFolder:
     engine = engine_of(settings.run)
     benchmarks = Benchmarks.load(settings.decontaminate) if settings.decontaminate.benchmark else None
     published = open_published(settings.dedup)
-    run = _Run(settings, context, TokenCounter.of(settings.tokens.tokenizer), benchmarks, published, engine)
+    labels = Labels.load(settings.label)
+    run = _Run(settings, context, TokenCounter.of(settings.tokens.tokenizer), benchmarks, published, labels, engine)
     prints = [fingerprint(Path(given.path)) for given in track(inputs, "hashing", unit="files")]
     described = [_described(given, found) for given, found in zip(inputs, prints, strict=True)]
     manifest = Manifest(
         kind="curated",
         command=COMMAND,
         settings=run.recorded,
-        inputs=[*described, *map(folder_input, published)],
+        inputs=[*described, *map(folder_input, published), *([] if labels is None else [labels.described()])],
     )
     reads = _read_paths(run, inputs)
     with FolderWriter(settings.out, manifest, overwrite=settings.overwrite, reads=reads) as writer, engine:
@@ -141,7 +147,11 @@ def _read_paths(run: _Run, inputs: list[Input]) -> list[Path | None]:
     settings = run.settings
     files = [Path(given.path) for given in inputs]
     tasks = [given.path for given in benchmark_files(settings.decontaminate.benchmark)]
-    return [*settings.inputs, *files, *tasks, *settings.dedup.against, settings.input.env_rules, settings.config]
+    return [*settings.inputs, *files, *tasks, *settings.dedup.against, *_asides(settings)]
+
+
+def _asides(settings: CurateSettings) -> list[Path | None]:
+    return [settings.label.labels, settings.input.env_rules, settings.config]
 
 
 def _benchmarks(settings: DecontaminateSettings) -> list[dict[str, str | None]]:
@@ -163,7 +173,7 @@ def _write(writer: FolderWriter, run: _Run) -> None:
     decisions = Decisions(frame)
     decisions.reject_rows(_judged_late(run, frame, evidence))
     duplicates = drop_duplicates(decisions, run.chunks, settings.dedup, run.published, writer.journal, run.engine)
-    tables = _sized(decisions, settings)
+    tables = [*_labelled(writer, run, decisions), *_sized(decisions, settings)]
     inferred = {env_id: compact_json(schemas(tools)) for env_id, tools in evidence.items()}
     summary = _write_tables(writer, run, decisions.frame, inferred)
     if settings.dedup.near:
@@ -180,6 +190,15 @@ def _refuse_unread(spools: list[Spooled]) -> None:
             if rejected and len(rejected) == item.records:
                 why = f"{rejected[0]['reject_reason']}, {rejected[0]['reject_detail']}"
                 raise UsageError(f"no record of {item.given.source} fits --format or --group; the first: {why}")
+
+
+def _labelled(writer: FolderWriter, run: _Run, decisions: Decisions) -> list[ReportTable]:
+    """Apply what people said; what it did, for the manifest and the report."""
+    if run.labels is None:
+        return []
+    done = apply_labels(decisions, run.labels, run.settings.label, run.chunks)
+    writer.count(labels=done.figures)
+    return [("What labels did", *done.table())]
 
 
 def _sized(decisions: Decisions, settings: CurateSettings) -> list[ReportTable]:
@@ -289,6 +308,12 @@ def _complete(table: pa.Table, fates: pl.DataFrame, inferred: dict[str, str]) ->
     tools = pl.col("env_id").replace_strict(inferred, default="[]", return_dtype=pl.String)
     given = pl.Series(table.column("tools"))
     columns["tools"] = fates.select(pl.when("tools_inferred").then(tools).otherwise(given)).to_series()
+    if "untrain" in fates.columns:
+        columns["weight"] = fates["weight"].fill_null(pl.Series(table.column("weight")))
+        if fates["untrain"].null_count() < fates.height:
+            place = table.schema.get_field_index("messages")
+            changed = untrained(table.column("messages"), fates["untrain"].to_list())
+            table = table.set_column(place, table.schema.field("messages"), changed)
     for name, series in columns.items():
         place = table.schema.get_field_index(name)
         table = table.set_column(

@@ -14,6 +14,7 @@ from curate.decontaminate import DecontaminateSettings
 from curate.dedup import DedupSettings
 from curate.errors import UsageError
 from curate.filters import FilterSettings
+from curate.labels import LabelRules
 from curate.normalise import Input
 from curate.readers.expand import expand
 from curate.readers.paths import is_hub
@@ -86,6 +87,7 @@ class CurateSettings:
         tokens: how tokens are counted, and bounds of length.
         decontaminate: evaluation tasks that must not be trained on.
         dedup: exact and near-duplicates, and what stands in published sets.
+        label: what people said of trajectories, and what is done about it.
         cap: rows of one task, tool combination or source.
         sample: a seeded sample of what is left.
         split: shares by task group.
@@ -101,6 +103,7 @@ class CurateSettings:
     tokens: TokenSettings = field(default_factory=TokenSettings)
     decontaminate: DecontaminateSettings = field(default_factory=DecontaminateSettings)
     dedup: DedupSettings = field(default_factory=DedupSettings)
+    label: LabelRules = field(default_factory=LabelRules)
     cap: CapSettings = field(default_factory=CapSettings)
     sample: SampleSettings = field(default_factory=SampleSettings)
     split: SplitSettings = field(default_factory=SplitSettings)
@@ -114,8 +117,8 @@ class CurateSettings:
         Raises:
             UsageError: naming the flag.
         """
-        judged = (self.filter, self.tokens, self.decontaminate, self.dedup, self.cap, self.sample, self.split)
-        for part in (*judged, self.run):
+        judged = (self.filter, self.tokens, self.decontaminate, self.dedup, self.label)
+        for part in (*judged, self.cap, self.sample, self.split, self.run):
             part.check()
 
 

@@ -1,17 +1,18 @@
 """Copies of the labels' database: one file each, whole or not at all, made while labels come in.
 
-SQLite's are databases: to restore one, stop the server and put it in the place of labels.sqlite (and remove
-labels.sqlite-wal and -shm). PostgreSQL's are its rows as JSON lines, read back by `restore` into an empty database.
+SQLite's are databases, PostgreSQL's its rows as JSON lines; `python -m app.restore` brings either back.
 """
 
 from __future__ import annotations
 
+import fcntl
 import gzip
 import json
+import os
 import re
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from app.labels.database import Database, private
-from app.labels.tables import VERSION, meta, metadata, sessions
-from curate.atomic import exclusive, fsync_dir, fsync_file, writing
+from app.labels.tables import VERSION, meta, metadata, schemas, sessions
+from curate.atomic import fsync_dir, fsync_file, writing
 from curate.errors import UsageError
 
 _NAME = re.compile(r"labels-(\d{8}T\d{12}Z)-(\d+)\.(?:sqlite|jsonl\.gz)\Z")
@@ -39,11 +40,11 @@ def back_up(database: Database, folder: Path, keep: int) -> Path | None:
         The new copy; None if the newest one holds all that there is.
 
     Raises:
-        UsageError: if it cannot be written, or another server is at it.
+        UsageError: if it cannot be written.
     """
     with writing(folder, flag="a --label-dir"):
         folder.mkdir(parents=True, exist_ok=True)
-        with exclusive(folder / ".lock", f"a backup to {folder}", "--label-dir"):
+        with in_turn(folder / ".lock"):
             for left in folder.glob(".labels-*.partial*"):
                 left.unlink()
             revision = database.revision()
@@ -55,6 +56,22 @@ def back_up(database: Database, folder: Path, keep: int) -> Path | None:
                 old.unlink()
             fsync_dir(folder)
             return made
+
+
+@contextmanager
+def in_turn(lock: Path) -> Iterator[None]:
+    """Hold the lock file, after whoever holds it now; it is gone when nobody does."""
+    while True:
+        handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        if lock.exists() and os.path.samestat(os.fstat(handle), lock.stat()):
+            break
+        os.close(handle)  # whoever held it took its name away
+    try:
+        yield
+    finally:
+        lock.unlink(missing_ok=True)
+        os.close(handle)
 
 
 def copies(folder: Path) -> list[Path]:
@@ -117,8 +134,11 @@ def restore(database: Database, path: Path) -> int:
     tables = metadata.tables
     with database.writing() as connection:
         for table in metadata.sorted_tables:
-            if table.name not in _LEFT_OUT and connection.execute(sa.select(table).limit(1)).first() is not None:
+            if table.name in (*_LEFT_OUT, schemas.name):
+                continue
+            if connection.execute(sa.select(table).limit(1)).first() is not None:
                 raise UsageError(f"{table.name} is not empty; a copy is read into a new database alone")
+        connection.execute(sa.delete(schemas))  # the one that made the tables; the copy has its own
         count = 0
         for body in _lines(path):
             connection.execute(sa.insert(tables[body["table"]]).values(**body["row"]))

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from app.labels.accounts import Annotator
 from app.labels.queues import Queue, begun, labels, queue_of, unfinished
-from app.labels.tables import WHOLE, queue_targets, queues
+from app.labels.tables import WHOLE, queue_targets, queues, standing
 
 _TARGET = ["trajectory_id", "content_hash", "message_index"]
 
@@ -22,25 +22,15 @@ def seen_by(viewer: Annotator, found: pl.DataFrame, connection: sa.Connection) -
     part of a queue one has yet to finish, wherever the label was given.
     """
     every = [queue_of(row) for row in connection.execute(sa.select(queues))]
-    open_ones = [queue for queue in every if _waits_for(connection, queue, viewer)]
-    waiting = {queue.name for queue in open_ones}
+    waiting = {queue.name for queue in every if _waits_for(connection, queue, viewer)}
     shown = [queue.name for queue in every if queue.name not in waiting and _finds_out(queue, viewer)]
-    own = pl.col("annotator") == viewer.name
-    mine = found.filter(own, pl.col("action") == "label").select(_TARGET).unique()
-    marked = found.join(
-        mine.with_columns(labelled=True), on=_TARGET, how="left", nulls_equal=True, maintain_order="left"
-    )
-    marked = marked.join(
-        _targets(connection, open_ones).with_columns(hidden=True),
-        on=_TARGET,
-        how="left",
-        nulls_equal=True,
-        maintain_order="left",
-    )
-    lead = viewer.role == "lead"
-    outside = pl.col("queue").is_null() & (pl.lit(lead) | pl.col("labelled").is_not_null())
-    allowed = (outside | pl.col("queue").is_in(shown).fill_null(False)) & pl.col("hidden").is_null()
-    return marked.filter(own | allowed).select(found.columns)
+    labelled = sa.select(*_columns(standing)).where(standing.c.annotator == viewer.name, standing.c.action == "label")
+    hidden = sa.select(*_columns(queue_targets)).where(queue_targets.c.queue.in_(waiting))
+    marked = _marked(found, "labelled", _targets(connection, labelled))
+    marked = _marked(marked, "hidden", _targets(connection, hidden) if waiting else found[:0])
+    outside = pl.col("queue").is_null() & (pl.lit(viewer.role == "lead") | pl.col("labelled"))
+    allowed = (outside | pl.col("queue").is_in(shown).fill_null(False)) & ~pl.col("hidden")
+    return marked.filter((pl.col("annotator") == viewer.name) | allowed).select(found.columns)
 
 
 def _waits_for(connection: sa.Connection, queue: Queue, viewer: Annotator) -> bool:
@@ -54,12 +44,19 @@ def _finds_out(queue: Queue, viewer: Annotator) -> bool:
     return viewer.role == "lead" or labels(queue, viewer.name)
 
 
-def _targets(connection: sa.Connection, open_ones: list[Queue]) -> pl.DataFrame:
-    columns = [queue_targets.c[name] for name in _TARGET]
-    names = [queue.name for queue in open_ones]
-    rows: list[Any] = []
-    if names:
-        rows = list(connection.execute(sa.select(*columns).where(queue_targets.c.queue.in_(names)).distinct()))
+def _columns(table: Any) -> list[Any]:
+    return [table.c[name] for name in _TARGET]
+
+
+def _targets(connection: sa.Connection, query: sa.Select[Any]) -> pl.DataFrame:
+    rows = connection.execute(query.distinct()).all()
     schema = {"trajectory_id": pl.String, "content_hash": pl.String, "message_index": pl.Int32}
-    frame = pl.DataFrame([tuple(row) for row in rows], schema=schema, orient="row")
+    frame = pl.DataFrame(dict(zip(schema, zip(*rows, strict=True), strict=True)) if rows else {}, schema=schema)
     return frame.with_columns(pl.when(pl.col("message_index") != WHOLE).then("message_index").alias("message_index"))
+
+
+def _marked(found: pl.DataFrame, mark: str, targets: pl.DataFrame) -> pl.DataFrame:
+    """The rows with a column that says whether their target is one of these."""
+    marks = targets.select(*_TARGET, pl.lit(True).alias(mark))
+    joined = found.join(marks, on=_TARGET, how="left", nulls_equal=True, maintain_order="left")
+    return joined.with_columns(pl.col(mark).fill_null(False))

@@ -57,6 +57,8 @@ class Database:
         step = 1 if counts else 0
         try:
             with self.engine.connect().execution_options(begin="BEGIN IMMEDIATE") as connection, connection.begin():
+                if connection.dialect.name == "postgresql":
+                    connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{BUSY_SECONDS}s'")
                 # On PostgreSQL this row's lock is what makes writers wait for each other.
                 connection.execute(sa.update(meta).where(meta.c.key == "changes").values(value=meta.c.value + step))
                 yield connection
@@ -89,6 +91,8 @@ def connect(url: sa.URL, read_only: bool = False) -> sa.Engine:
 
 def _sqlite(path: Path, read_only: bool) -> sa.Engine:
     address = f"file:{quote(str(path.absolute()))}?mode={'ro' if read_only else 'rwc'}"
+    if read_only and not os.access(path.parent, os.W_OK) and not path.with_name(path.name + "-wal").exists():
+        address += "&immutable=1"  # where no index of the log can be written beside it
 
     def opened() -> sqlite3.Connection:
         return sqlite3.connect(address, timeout=BUSY_SECONDS, check_same_thread=False, uri=True)
@@ -136,7 +140,7 @@ def check(engine: sa.Engine, place: str) -> None:
     try:
         with engine.connect() as connection:
             if not _version_known(connection, place):
-                raise UsageError(f"{place} holds no labels yet; open it once without --read-only")
+                raise UsageError(f"{place} holds no labels yet; open it for writing first")
     except SQLAlchemyError as error:
         raise UsageError(f"{place} cannot be opened: {_reason(error)}") from error
 

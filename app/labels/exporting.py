@@ -8,8 +8,9 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.labels.database import private
-from curate.atomic import exclusive, fsync_dir, fsync_file, publish_folder, recover_folder, write_file, writing
+from app.labels.backing_up import in_turn
+from app.labels.placing import refuse_published
+from curate.atomic import fsync_dir, fsync_file, publish_folder, recover_folder, write_file, writing
 from curate.errors import UsageError
 
 if TYPE_CHECKING:
@@ -36,27 +37,25 @@ def export(store: Standing, schema: LabelSchema, out: Path, *, anonymous: bool =
         False if OUT holds the same labels already; nothing was written.
 
     Raises:
-        UsageError: if OUT holds anything else, or cannot be written.
+        UsageError: if OUT holds anything else, lies in a dataset folder, or cannot be written.
     """
     out = out.absolute()
+    refuse_published(out, [], "--out")
     partial = out.with_name(f".{out.name}.partial")
     lock = out.with_name(f".{out.name}.lock")
     with writing(out, partial, lock, flag="another folder"):
         out.parent.mkdir(parents=True, exist_ok=True)
-        with exclusive(lock, str(out)):
-            try:
-                recover_folder(out)
-                _refuse_foreign(out)
-                return _write(store, schema, out, partial, anonymous)
-            finally:
-                lock.unlink(missing_ok=True)
+        with in_turn(lock):
+            recover_folder(out)
+            _refuse_foreign(out)
+            return _write(store, schema, out, partial, anonymous)
 
 
 def _write(store: Standing, schema: LabelSchema, out: Path, partial: Path, anonymous: bool) -> bool:
     events, labels = store.both()
     if anonymous:
         events, labels = _anonymous(events, labels)
-    told = _metadata(schema, events)
+    told = _metadata(schema, store.schemas(), events)
     if _metadata_in(out / LABELS) == told:
         return False
     shutil.rmtree(partial, ignore_errors=True)
@@ -77,7 +76,6 @@ def _parquet(frame: pl.DataFrame, path: Path, told: str) -> None:
     table = table.cast(pa.schema([_field(field) for field in table.schema], metadata={METADATA: told}))
     pq.write_table(table, path, compression="zstd", row_group_size=1_000)
     fsync_file(path)
-    private(path)
 
 
 def _plain() -> Any:
@@ -94,12 +92,19 @@ def _field(field: Any) -> Any:
     return pa.field(field.name, kinds.get(field.type, field.type))
 
 
-def _metadata(schema: LabelSchema, events: pl.DataFrame) -> str:
+def _metadata(schema: LabelSchema, known: dict[str, Any], events: pl.DataFrame) -> str:
     """What the labels are; the same for the same events, whenever it is written."""
     digest = hashlib.sha256()
     for row in events.iter_rows():
         digest.update(json.dumps(row, default=str, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
-    body = {"format": 1, "schema_version": schema.version, "schema": schema.body(), "events": events.height}
+    used = {version: known[version] for version in sorted(set(events["schema_version"])) if version in known}
+    body = {
+        "format": 1,
+        "schema_version": schema.version,
+        "schema": schema.body(),
+        "schemas": used,
+        "events": events.height,
+    }
     return json.dumps({**body, "events_sha256": digest.hexdigest()}, ensure_ascii=False, sort_keys=True)
 
 

@@ -173,7 +173,7 @@ class Queues(Recording):
         """
         with self.reading() as connection:
             found = queue_of(self._known(connection, queue))
-            return labels(found, annotator) and _left(connection, found, annotator) == 0
+            return labels(found, annotator) and not _left(connection, found, annotator)
 
     @staticmethod
     def _known(connection: sa.Connection, name: str) -> sa.Row[Any]:
@@ -190,7 +190,7 @@ def labels(queue: Queue, annotator: str) -> bool:
 
 def unfinished(connection: sa.Connection, queue: Queue, annotator: str) -> bool:
     """Whether there is something of the queue that the annotator has yet to label."""
-    return labels(queue, annotator) and _left(connection, queue, annotator) > 0
+    return labels(queue, annotator) and _left(connection, queue, annotator)
 
 
 def begun(connection: sa.Connection, queue: Queue, annotator: str) -> bool:
@@ -200,36 +200,58 @@ def begun(connection: sa.Connection, queue: Queue, annotator: str) -> bool:
 
 
 def _progress(connection: sa.Connection, queue: Queue, annotator: str) -> tuple[int, int]:
-    count = sa.select(sa.func.count()).select_from(queue_targets).where(queue_targets.c.queue == queue.name)
-    done = connection.execute(count.where(_done(queue, annotator))).scalar_one()
-    return done, done + (_left(connection, queue, annotator) if labels(queue, annotator) else 0)
+    """How many targets the annotator has labelled and of how many; counted from the labels, which are the fewer."""
+    if not labels(queue, annotator):
+        return 0, 0
+    place = _share(queue, annotator)
+    size = connection.execute(sa.select(sa.func.count()).select_from(queue_targets).where(place)).scalar_one()
+    here = [place, standing.c.queue == queue.name, *_labels_of_target(standing)]
+    given = sa.select(queue_targets.c.position).where(*here)
+    own = given.where(standing.c.annotator == annotator).distinct().subquery()
+    done = connection.execute(sa.select(sa.func.count()).select_from(own)).scalar_one()
+    if not _closes(queue):
+        return done, size
+    enough = sa.func.count(sa.distinct(standing.c.annotator)) >= queue.overlap
+    mine = sa.func.max(sa.case((standing.c.annotator == annotator, 1), else_=0)) == 1
+    closed = given.group_by(queue_targets.c.position).having(enough | mine).subquery()
+    return done, done + size - connection.execute(sa.select(sa.func.count()).select_from(closed)).scalar_one()
 
 
-def _left(connection: sa.Connection, queue: Queue, annotator: str) -> int:
-    count = sa.select(sa.func.count()).select_from(queue_targets)
-    return connection.execute(count.where(_due(queue, annotator), ~_done(queue, annotator))).scalar_one()
+def _left(connection: sa.Connection, queue: Queue, annotator: str) -> bool:
+    """Whether something is due that the annotator has not labelled."""
+    query = sa.select(queue_targets.c.position).where(_due(queue, annotator), ~_done(queue, annotator)).limit(1)
+    return connection.execute(query).first() is not None
 
 
-def _due(queue: Queue, annotator: str) -> sa.ColumnElement[bool]:
-    """Targets that are the annotator's to label.
+def _closes(queue: Queue) -> bool:
+    """Whether a target is due to anybody until enough have labelled it."""
+    return bool(queue.overlap) and not queue.annotators
+
+
+def _share(queue: Queue, annotator: str) -> sa.ColumnElement[bool]:
+    """Targets that are the annotator's.
 
     Of n named annotators each target has the overlap's number in a row, beginning one further for each target: all
-    have equally many, and everyone shares some with their neighbours. In a queue for everyone a target is due while
-    fewer than that have labelled it.
+    have equally many, and everyone shares some with their neighbours.
     """
     here = queue_targets.c.queue == queue.name
     many, overlap = len(queue.annotators), queue.overlap
-    if not overlap or (many and overlap >= many):
+    if not many or not overlap or overlap >= many:
         return here
-    if many:
-        own = queue.annotators.index(annotator)
-        return here & ((own + many - queue_targets.c.position % many) % many < overlap)
+    own = queue.annotators.index(annotator)
+    return here & ((own + many - queue_targets.c.position % many) % many < overlap)
+
+
+def _due(queue: Queue, annotator: str) -> sa.ColumnElement[bool]:
+    """Targets that are the annotator's to label; in a queue for everyone while fewer than the overlap have done it."""
+    if not _closes(queue):
+        return _share(queue, annotator)
     others = (
         sa.select(sa.func.count(sa.distinct(standing.c.annotator)))
         .where(*_labels_of_target(standing), standing.c.queue == queue.name, standing.c.annotator != annotator)
         .scalar_subquery()
     )
-    return here & (others < overlap)
+    return _share(queue, annotator) & (others < queue.overlap)
 
 
 def _done(queue: Queue, annotator: str) -> sa.ColumnElement[bool]:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from app.labels.database import Database
 from app.labels.events import Action, Event, Target, moment, new_event_id, now
-from app.labels.tables import WHOLE, accounts, events, standing
+from app.labels.tables import WHOLE, accounts, events, schemas, standing
 from curate.errors import UsageError
 
 if TYPE_CHECKING:
@@ -92,6 +92,23 @@ class Recording(Database):
         with self.reading() as connection:
             row = connection.execute(query).one_or_none()
         return None if row is None else event_of(row)
+
+    def keep_schema(self) -> None:
+        """Keep what the schema says beside its version, for labels that outlive it."""
+        known = sa.select(schemas.c.version).where(schemas.c.version == self.schema.version)
+        with self.reading() as connection:
+            if connection.execute(known).first() is not None:
+                return
+        with self.writing(counts=False) as connection:
+            if connection.execute(known).first() is None:
+                body = json.dumps(self.schema.body(), ensure_ascii=False)
+                connection.execute(sa.insert(schemas).values(version=self.schema.version, body=body))
+
+    def schemas(self) -> dict[str, Any]:
+        """What the schemas said under which labels may have been given, by version."""
+        with self.reading() as connection:
+            rows = connection.execute(sa.select(schemas).order_by(schemas.c.version)).all()
+        return {row.version: json.loads(row.body) for row in rows}
 
     def _check(self, event: Event) -> None:
         if event.action == "undo":

@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from curate.errors import UsageError
 
 DEFAULT = Path(__file__).parent / "schema.yaml"
@@ -64,17 +66,26 @@ class LabelSchema:
         return {"verdicts": [asdict(choice) for choice in self.verdicts], "tags": [asdict(tag) for tag in self.tags]}
 
 
+class _Once(yaml.SafeLoader):
+    """YAML's safe loader, for which a field that stands twice in one entry is a fault and not the last one's value."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        names = [key.value for key, _ in node.value]
+        for number, (key, _) in enumerate(node.value):
+            if key.value in names[:number]:
+                raise yaml.MarkedYAMLError(problem=f"{key.value!r} stands twice", problem_mark=key.start_mark)
+        return super().construct_mapping(node, deep)
+
+
 def load_schema(path: Path | None = None) -> LabelSchema:
     """Read a schema; without a path the one for tool-calling agents.
 
     Raises:
         UsageError: if the file cannot be read, names an unknown field, or uses a name or a key twice.
     """
-    import yaml
-
     path = path or DEFAULT
     try:
-        body = yaml.safe_load(path.read_bytes())
+        body = yaml.load(path.read_bytes(), Loader=_Once)
     except (OSError, yaml.YAMLError, ValueError) as error:
         raise UsageError(f"--schema {path} cannot be read: {' '.join(str(error).split())}") from error
     return schema_of(body, f"--schema {path}")

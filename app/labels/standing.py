@@ -54,7 +54,7 @@ class Standing(Queues):
             Columns as LABEL_COLUMNS.
         """
         with self.reading() as connection:
-            found = _frame(connection, _latest(annotator, queue), LABEL_COLUMNS)
+            found = _latest(connection, annotator, queue)
             return found if viewer is None else seen_by(viewer, found, connection)
 
     def events(self, *, annotator: str | None = None, after: int = 0) -> pl.DataFrame:
@@ -68,14 +68,16 @@ class Standing(Queues):
             Columns as EVENT_COLUMNS.
         """
         query = sa.select(events).order_by(events.c.seq).offset(after)
+        if annotator is not None:
+            query = query.where(events.c.annotator == annotator)
         with self.reading() as connection:
-            return _frame(connection, query if annotator is None else _of(query, annotator), EVENT_COLUMNS)
+            return _frame(connection, query, EVENT_COLUMNS)
 
     def both(self) -> tuple[pl.DataFrame, pl.DataFrame]:
         """All events, and the latest labels, of one moment."""
         with self.reading() as connection:
             every = _frame(connection, sa.select(events).order_by(events.c.seq), EVENT_COLUMNS)
-            return every, _frame(connection, _latest(None, None), LABEL_COLUMNS)
+            return every, _latest(connection, None, None)
 
     def settled(self, *, queue: str | None = None, viewer: Annotator | None = None) -> pl.DataFrame:
         """The verdict of each target: the adjudicated one, else the majority's; null where votes are even.
@@ -127,25 +129,22 @@ def settle(labels: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _latest(annotator: str | None, queue: str | None) -> sa.Select[Any]:
+def _latest(connection: sa.Connection, annotator: str | None, queue: str | None) -> pl.DataFrame:
+    table = latest if queue is None else standing
+    query = sa.select(table).order_by(table.c.seq)
+    if annotator is not None:
+        query = query.where(table.c.annotator == annotator)
     if queue is None:
-        query = sa.select(latest).order_by(latest.c.seq)
-        return query if annotator is None else query.where(latest.c.annotator == annotator)
-    place = [standing.c[name] for name in (*TARGET, "annotator", "action")]
-    rank = sa.func.row_number().over(partition_by=place, order_by=standing.c.seq.desc()).label("rank")
-    ranked = sa.select(standing, rank).where(standing.c.queue == queue).subquery()
-    query = sa.select(ranked).where(ranked.c.rank == 1).order_by(ranked.c.seq)
-    return query if annotator is None else query.where(ranked.c.annotator == annotator)
-
-
-def _of(query: sa.Select[Any], annotator: str) -> sa.Select[Any]:
-    return query.where(events.c.annotator == annotator)
+        return _frame(connection, query, LABEL_COLUMNS)
+    given = _frame(connection, query.where(table.c.queue == queue), LABEL_COLUMNS)
+    return given.unique([*TARGET, "annotator", "action"], keep="last", maintain_order=True)
 
 
 def _frame(connection: sa.Connection, query: sa.Select[Any], columns: dict[str, Any]) -> pl.DataFrame:
-    rows = connection.execute(query).mappings().all()
+    chosen = query.with_only_columns(*(query.selected_columns[name] for name in columns))
+    rows = connection.execute(chosen).all()
     stored = {name: _STORED.get(name, kind) for name, kind in columns.items()}
-    lists = {name: [row[name] for row in rows] for name in columns}
+    lists = dict(zip(columns, zip(*rows, strict=True), strict=True)) if rows else {}
     frame = pl.DataFrame(lists, schema=stored)
     return frame.with_columns(
         pl.when(pl.col("message_index") != WHOLE).then("message_index").alias("message_index"),

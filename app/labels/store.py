@@ -7,7 +7,7 @@ threads, and several servers may have the same database open.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Self
@@ -16,10 +16,11 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError
 
 from app.labels.accounts import Accounts, Annotator
-from app.labels.backing_up import back_up
+from app.labels.backing_up import back_up, copies
 from app.labels.database import check, connect, prepare, private
 from app.labels.events import Event, Target
 from app.labels.exporting import export
+from app.labels.placing import refuse_published
 from app.labels.queues import Queue
 from app.labels.schema import LabelSchema, load_schema
 from app.labels.standing import Standing
@@ -27,7 +28,6 @@ from app.labels.timer import Timer
 from app.labels.views import SavedViews, View
 from app.settings import LabelSettings
 from curate.errors import UsageError
-from curate.manifest import MANIFEST, Manifest
 
 __all__ = ["Annotator", "Event", "LabelStore", "Queue", "Target", "View"]
 
@@ -50,8 +50,11 @@ class LabelStore(Standing, Accounts, SavedViews):
         self._keep = settings.keep_backups
         self._timers: list[Timer] = []
         if not read_only:
-            self._timers.append(Timer(self._back_up, settings.backup_minutes * 60, "the backup of the labels"))
-            self._timers.append(Timer(self.export, settings.export_minutes * 60, "the export of the labels"))
+            self.keep_schema()
+            self._timers += [
+                Timer(self._when_new(self._back_up), settings.backup_minutes * 60, "the backup of the labels"),
+                Timer(self._when_new(self.export), settings.export_minutes * 60, "the export of the labels"),
+            ]
 
     @classmethod
     @contextmanager
@@ -87,12 +90,22 @@ class LabelStore(Standing, Accounts, SavedViews):
         Raises:
             UsageError: if it cannot be written.
         """
-        from app.labels.backing_up import copies
-
         return self._back_up() or copies(self.folder / BACKUPS)[-1]
 
     def _back_up(self) -> Path | None:
         return back_up(self, self.folder / BACKUPS, self._keep)
+
+    def _when_new(self, work: Callable[[], object]) -> Callable[[], None]:
+        done = 0
+
+        def when_new() -> None:
+            nonlocal done
+            revision = self.revision()
+            if revision != done:
+                work()
+                done = revision
+
+        return when_new
 
     def export(self, path: Path | None = None, *, anonymous: bool = False) -> bool:
         """Write the labels as Parquet; see `app.labels.exporting.export`.
@@ -116,35 +129,16 @@ class LabelStore(Standing, Accounts, SavedViews):
         self.engine.dispose()
 
 
-def refuse_published(folder: Path, outside: Sequence[Path]) -> None:
-    """Refuse a folder for labels that lies in, over or is a dataset folder, with which it would be published.
-
-    Raises:
-        UsageError: naming both.
-    """
-    place = folder.resolve()
-    for other in (path.resolve() for path in outside):
-        if place == other or place in other.parents or other in place.parents:
-            how = "is" if place == other else "lies over" if place in other.parents else "lies in"
-            raise UsageError(
-                f"--label-dir {folder} {how} the opened folder {other}, and the labels would be published with it; "
-                "choose a --label-dir elsewhere"
-            )
-    for above in (place, *place.parents):
-        if (above / MANIFEST).exists() and (above == place or Manifest.stands_in(above)):
-            raise UsageError(
-                f"--label-dir {folder} lies in {above}, which has a {MANIFEST}, and the labels would be "
-                "published with it; choose a --label-dir elsewhere"
-            )
-
-
 def _url(settings: LabelSettings) -> sa.URL:
     if settings.database is None:
         return sa.URL.create("sqlite", database=str(settings.label_dir / DATABASE))
     try:
-        return sa.make_url(settings.database)
-    except ArgumentError as error:
+        url = sa.make_url(settings.database)
+    except (ArgumentError, ValueError) as error:
         raise UsageError("--database is a URL: postgresql+psycopg://user@host/name") from error
+    if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
+        raise UsageError(f"--database {settings.database} names no file; leave it out and use --label-dir")
+    return url
 
 
 def prepare_file(url: sa.URL) -> None:

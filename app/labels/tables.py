@@ -21,6 +21,12 @@ meta = sa.Table(
     sa.Column("key", sa.Text, primary_key=True),
     sa.Column("value", sa.BigInteger, nullable=False),
 )
+schemas = sa.Table(
+    "label_schemas",
+    metadata,
+    sa.Column("version", sa.Text, primary_key=True),
+    sa.Column("body", sa.Text, nullable=False),
+)
 events = sa.Table(
     "label_events",
     metadata,
@@ -43,6 +49,7 @@ events = sa.Table(
     sa.CheckConstraint("(action = 'undo') = (undoes IS NOT NULL)"),
     sa.Index("label_events_by_target", "trajectory_id", "content_hash", "message_index", "annotator"),
     sa.Index("label_events_by_annotator", "annotator", "seq"),
+    sa.Index("label_events_by_queue", "queue", "annotator"),
     sqlite_autoincrement=True,
 )
 queues = sa.Table(

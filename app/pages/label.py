@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import streamlit as st
 
 from app.labels.accounts import Annotator
@@ -11,10 +13,12 @@ from app.opened import Opened, opened
 from app.reading.plain import escaped
 from app.signing_in import draw_forms, viewer
 from app.sitting import Sitting, sitting_at
-from app.widgets.keyboard import controls, drawn_item, said_of_last
+from app.widgets.keyboard import controls, draw_item, said_of_last
 from app.widgets.queue_form import MODE_TITLES, queue_form
 from curate.errors import UsageError
 
+REST_AFTER = 0.12
+"""Seconds that the browser has to show the first steps; keys that come so soon are refused anyway."""
 _SITTING = "label.sitting"
 _UNIT_TITLES = {"trajectory": "whole trajectories", "turn": "single turns"}
 
@@ -57,17 +61,18 @@ def _labelling(sitting: Sitting, held: Opened) -> None:
     """The item and its keys; each press draws this part alone."""
     item = sitting.item()
     reading, saying = st.columns([7, 2], gap="medium")
-    if item is None:
-        with reading:
+    with reading:
+        rest = None if item is None else draw_item(item)
+        if item is None:
             _finished(sitting)
-    else:
-        with reading:
-            drawn_item(item)
     with saying, st.container(key="label-controls", gap="small"):
         _head(sitting)
         said_of_last(sitting, held.labels.schema)
         controls(sitting, item, held.labels.schema)
     sitting.drawn()
+    if rest is not None:
+        time.sleep(REST_AFTER)
+        rest()
 
 
 def _head(sitting: Sitting) -> None:

@@ -1,177 +1,269 @@
-"""Page: read one trace. The address names the folder, the trace and the turn; `back` is the search it was found by."""
+"""Page: read one trace. The address holds folder, trace, turn, and in `back` the query by which it was found."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
+from urllib.parse import parse_qsl
 
-import polars as pl
 import streamlit as st
 
-from app.browsing import steps
-from app.navigation import go, link
-from app.opened import opened
-from app.reading.exporting import as_json, as_openai, as_sts
+from app.browsing import Steps, steps
+from app.library import TraceKey
+from app.navigation import link
+from app.opened import Opened, opened
+from app.reading.exporting import EXPORTS, Export, file_name
 from app.reading.plain import escaped
-from app.reading.turns import step_at, steps_of, steps_with
+from app.reading.read_trace import ReadTrace
+from app.reading.searching import Hit, hits
+from app.reading.turns import WINDOW, step_at, window_around
 from app.signing_in import viewer
-from app.traces import Trace, TraceKey
-from app.widgets.texts import WAYS
-from app.widgets.turns import WINDOW, draw_turns, tier_badge, trace_controls
+from app.widgets.long_text import marked
+from app.widgets.tiers import tier_styles
+from app.widgets.trace_header import header
+from app.widgets.turns import Look, draw_step, kept, ready, role_styles, trace_controls
+
+_SHOWN_HITS = 12
+_COPIED = 200_000
+"""Characters of JSON that are shown for copying; more is downloaded."""
+_LONGEST = 1_000
+_PLACE = "reading-place"
 
 
 def draw() -> None:
     """Draw the page."""
-    key = _asked()
+    held = opened()
+    key = _key()
+    read = _read(held, key) if key is not None else None
+    if read is None:
+        _say_missing(key)
+        return
+    st.html(f"<style>{tier_styles()}{role_styles()}{_BAR}</style>")
+    at = _step(read)
+    _bar(held, read, at)
+    header(read, held.library)
+    trace_controls(read.trace)
+    look = _look(at, read)
+    _search(read)
+    _turns(held, read, at, look)
+
+
+_BAR = (
+    ".st-key-reader-bar{position:sticky;top:3.2rem;z-index:90;background:var(--st-background-color,Canvas);"
+    "padding:.3rem 0;border-bottom:1px solid color-mix(in srgb,currentColor 14%,transparent)}"
+    '[class*="st-key-turn-"]{scroll-margin-top:8rem}[class*="st-key-turn-"] h3{scroll-margin-top:8rem}'
+)
+
+
+def _key() -> TraceKey | None:
+    folder, trace = (_param(name) for name in ("folder", "trace"))
+    return TraceKey(folder, trace) if folder and trace else None
+
+
+def _param(name: str) -> str:
+    return str(st.query_params.get(name, ""))[:_LONGEST]
+
+
+def _read(held: Opened, key: TraceKey) -> ReadTrace | None:
+    """The trace, kept while the visitor reads it."""
+    known = kept(key)
+    if known is not None:
+        return known
+    trace = held.library.trace(key)
+    return None if trace is None else ready(trace)
+
+
+def _say_missing(key: TraceKey | None) -> None:
     if key is None:
-        st.info("Choose a trace on the page Browse.", icon=":material/article:")
-        link("browse", "Browse", icon=":material/list:")
-        return
-    trace = opened().library.trace(key)
-    if trace is None:
-        st.warning(
-            "No opened folder has this trace: " + escaped(f"{key.folder} {key.trace}"), icon=":material/link_off:"
-        )
-        link("browse", "Browse", icon=":material/list:")
-        return
-    _top(trace)
-    _about(trace)
-    if not trace.row["messages"]:
-        _raw(trace)
-        return
-    _body(trace)
+        st.info("Choose a trace to read on the page Browse.", icon=":material/article:")
+    else:
+        said = f"The folder {escaped(key.folder, 80)} holds no trace {escaped(key.trace, 80)}, or is not open."
+        st.warning(said, icon=":material/search_off:")
+    link("browse", "Browse", icon=":material/list:")
 
 
-def _asked() -> TraceKey | None:
-    asked = st.query_params
-    folders = [folder.name for folder in opened().library.folders]
-    if not asked.get("trace"):
-        return None
-    folder = asked.get("folder") or next(iter(folders), "")
-    return TraceKey(folder, asked["trace"])
+def _step(read: ReadTrace) -> int:
+    """The number of the step that shows the message which the address names as `turn`."""
+    given = _param("turn")
+    return step_at(read.steps, int(given)) if given.isascii() and given.isdecimal() and len(given) < 10 else 0
 
 
-def _top(trace: Trace) -> None:
-    """Where one is, and the neighbours in the order of the search."""
-    back = st.query_params.get("back", "")
-    around = steps(opened(), viewer(), back, trace.key)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"### {escaped(trace.key.trace, 40)}", width="content")
-        if trace.row.get("evidence"):
-            worst = opened().library.frame.filter(
-                pl.col("trace") == trace.key.trace, pl.col("folder").cast(pl.String) == trace.key.folder
-            )
-            if worst.height and worst.item(0, "worst_tier") is not None:
-                tier_badge(worst.item(0, "worst_tier"), worst.item(0, "min_p"))
+def _go(message_index: int) -> None:
+    st.query_params["turn"] = str(message_index)
+
+
+def _go_step(read: ReadTrace, number: int) -> None:
+    _go(read.steps[number].message_index)
+
+
+def _open(key: TraceKey) -> None:
+    for name in ("turn", "find"):
+        st.query_params.pop(name, None)
+    st.query_params["folder"], st.query_params["trace"] = key.folder, key.trace
+
+
+def _bar(held: Opened, read: ReadTrace, turn: int) -> None:
+    """The ways on: traces by J and K, turns by N and P."""
+    around = steps(held, viewer(), _param("back"), read.trace.key)
+    with st.container(key="reader-bar", horizontal=True, vertical_alignment="center", gap="small"):
+        link("browse", "Browse", icon=":material/list:", **_back())
+        _trace_buttons(read, around)
         st.space("stretch")
-        if around.place is not None:
-            st.caption(f"{around.place + 1:,} of {around.total:,}", width="content")
-        _neighbour("Previous", "K", around.previous, back)
-        _neighbour("Next", "J", around.next, back)
-        if st.button("Back to the list", icon=":material/list:", shortcut="Esc"):
-            _browse(back)
+        _turn_buttons(read, turn)
+        _export(read)
 
 
-def _browse(back: str) -> None:
-    from urllib.parse import parse_qsl
-
-    go("browse", **dict(parse_qsl(back)))
-
-
-def _neighbour(label: str, shortcut: str, key: TraceKey | None, back: str) -> None:
-    if st.button(label, shortcut=shortcut, disabled=key is None) and key is not None:
-        go("read", folder=key.folder, trace=key.trace, back=back)
+def _back() -> dict[str, str]:
+    try:
+        return dict(parse_qsl(_param("back"), max_num_fields=100))
+    except ValueError:
+        return {}
 
 
-def _about(trace: Trace) -> None:
-    row = trace.row
-    told = {
-        "folder": trace.key.folder,
-        "source": row["source"],
-        "env": row["env_id"],
-        "task": row["task_id"],
-        "trial": row["trial"],
-        "split": row["split"],
-        "reward": None if row["reward"] is None else f"{row['reward']:.3f}",
-        "license": row["license"],
-    }
-    st.caption(" · ".join(f"{name} **{escaped(str(value), 80)}**" for name, value in told.items() if value is not None))
-    if trace.table == "rejects":
-        why = f"Rejected by {row['reject_step']}: {row['reject_reason']}. {row['reject_detail'] or ''}"
-        st.error(escaped(why, 600), icon=":material/block:")
-    _parent(row)
-    trace_controls(trace)
-
-
-def _parent(row: dict[str, Any]) -> None:
-    parent = row["parent"]
-    if not parent:
-        return
-    for place in opened().library.find(parent["trajectory_id"])[:3]:
-        where = f"Goes on from {parent['trajectory_id'][:8]}, message {parent['message_index']}, in {place.folder}"
-        link(
-            "read",
-            escaped(where),
-            icon=":material/fork_right:",
-            folder=place.folder,
-            trace=place.trace,
-            turn=parent["message_index"],
+def _trace_buttons(read: ReadTrace, around: Steps) -> None:
+    ways: tuple[tuple[str, str, str, TraceKey | None], ...] = (
+        ("Previous", "K", ":material/chevron_left:", around.previous),
+        ("Next", "J", ":material/chevron_right:", around.next),
+    )
+    for name, letter, icon, key in ways:
+        st.button(
+            name,
+            key=f"trace-{letter}-{read.uid}",
+            shortcut=letter,
+            icon=icon,
+            help=f"{name} trace",
+            disabled=key is None,
+            on_click=_open,
+            args=(key,),
         )
+    place = f"{around.place:,} of {around.total:,}" if around.place is not None else f"not among {around.total:,}"
+    st.caption(place, width="content")
 
 
-def _raw(trace: Trace) -> None:
-    st.caption("No trajectory could be made of this record.")
-    raw = trace.row.get("raw") or b""
-    st.code(raw[:20_000].decode("utf-8", "replace"), None, wrap_lines=True)
+def _turn_buttons(read: ReadTrace, at: int) -> None:
+    total = len(read.steps)
+    for name, letter, icon, to in (("Up", "P", "upward", at - 1), ("Down", "N", "downward", at + 1)):
+        st.button(
+            name,
+            key=f"turn-{letter}-{read.uid}",
+            shortcut=letter,
+            icon=f":material/arrow_{icon}:",
+            help="Next turn" if letter == "N" else "Previous turn",
+            disabled=not 0 <= to < total,
+            on_click=_go_step,
+            args=(read, to),
+        )
+    st.caption(f"{min(at + 1, total):,} of {total:,}", width="content")
 
 
-@st.fragment
-def _body(trace: Trace) -> None:
-    """The window of turns; what moves it draws this part alone."""
-    row: Any = trace.row
-    all_steps = steps_of(row)
-    first = _first(all_steps)
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        way = st.segmented_control("Texts as", WAYS, default="plain", key="as", bind="query-params", required=True)
-        sought = st.text_input("Find in this trace", key="find", bind="query-params", type="search", width=220)
-        hits = steps_with(all_steps, sought) if sought else []
-        _mover("Earlier turn", "P", all_steps, first - 1, first > 0)
-        _mover("Later turn", "N", all_steps, first + 1, first < len(all_steps) - 1)
-        if sought:
-            later = next((number for number in hits if number > first), hits[0] if hits else first)
-            _mover(f"Next of {len(hits)} found", "F", all_steps, later, bool(hits))
-        st.space("stretch")
-        _exports(trace)
-    end = min(first + WINDOW, len(all_steps))
-    st.caption(f"Steps {first + 1} to {end} of {len(all_steps):,}")
-    draw_turns(trace, first, WINDOW, way or "plain", labels=True)
-    with st.container(horizontal=True):
-        _mover("Back by a page", "PageUp", all_steps, max(0, first - WINDOW), first > 0)
-        _mover("On by a page", "PageDown", all_steps, end, end < len(all_steps))
-
-
-def _first(all_steps: list[Any]) -> int:
-    """The step with which the window begins."""
-    asked = st.query_params.get("turn", "0")
-    return step_at(all_steps, int(asked)) if asked.isdecimal() and len(asked) < 9 else 0
-
-
-def _mover(label: str, shortcut: str, all_steps: list[Any], number: int, possible: bool) -> None:
-    def moved() -> None:
-        st.query_params["turn"] = str(all_steps[number].index)
-
-    st.button(label, key=f"move {shortcut}", shortcut=shortcut, on_click=moved, disabled=not possible)
-
-
-def _exports(trace: Trace) -> None:
-    row: Any = trace.row
-    with st.popover("Export", icon=":material/download:", key="exports", on_change="rerun") as box:
+def _export(read: ReadTrace) -> None:
+    row: Any = read.trace.row
+    with st.popover("Export", icon=":material/download:", key=f"export-{read.uid}", on_change="rerun") as box:
         if not box.open:
             return
-        name = "".join(sign for sign in trace.key.trace if sign.isalnum() or sign in "-_")[:64]
-        st.download_button("JSON", as_json(row), f"{name}.json", "application/json")
-        st.download_button("OpenAI JSONL", as_openai(row), f"{name}.openai.jsonl", "application/jsonl")
-        st.download_button("STS (Hub trace viewer)", as_sts(row), f"{name}.sts.jsonl", "application/jsonl")
-        whole = as_json(row)
-        if len(whole) < 200_000:
-            st.caption("To copy")
-            st.code(whole, "json", height=240)
+        for name, form in EXPORTS.items():
+            if name != "json" and not row["messages"]:
+                continue
+            st.download_button(
+                form.title,
+                partial(_bytes, form, row),
+                file_name(read.trace.key.trace, form.ending),
+                form.mime,
+                key=f"export-{name}-{read.uid}",
+                icon=":material/download:",
+                on_click="ignore",
+            )
+        text = EXPORTS["json"].made(row)
+        if len(text) <= _COPIED:
+            st.caption("JSON to copy")
+            st.code(text, language="json", height=160)
+        else:
+            st.caption(f"{len(text):,} characters of JSON: too many to copy from here.")
+
+
+def _bytes(form: Export, row: Any) -> bytes:
+    return form.made(row).encode()
+
+
+def _look(at: int, read: ReadTrace) -> Look:
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        st.text_input(
+            "Search",
+            key="find",
+            placeholder="Search in this trace",
+            bind="query-params",
+            icon=":material/search:",
+            label_visibility="collapsed",
+            width=320,
+        )
+        texts = _choice("texts", {"plain": "Texts plain", "markdown": "as Markdown"})
+        shape = _choice("arguments", {"table": "Arguments as table", "json": "as JSON"})
+    window = window_around(at, len(read.steps))
+    return Look(texts == "markdown", shape == "json", window, _go, labels=True)
+
+
+def _choice(name: str, titles: Mapping[str, str]) -> str | None:
+    """One of two looks, kept in the address."""
+    return st.segmented_control(
+        name.capitalize(),
+        list(titles),
+        default=next(iter(titles)),
+        required=True,
+        key=name,
+        format_func=titles.__getitem__,
+        bind="query-params",
+        label_visibility="collapsed",
+    )
+
+
+def _search(read: ReadTrace) -> None:
+    needle = str(st.session_state.get("find") or "").strip()
+    if not needle:
+        return
+    found = hits(read.steps, needle)
+    st.caption(f"{len(found):,} found" if found else "Nothing found in text, thinking, arguments and results.")
+    for place, hit in enumerate(found[:_SHOWN_HITS]):
+        name = f"found-{read.uid}-{place}"
+        st.button(_hit_label(hit), key=name, type="tertiary", on_click=_go, args=(hit.message_index,))
+    if len(found) > _SHOWN_HITS:
+        st.caption(f"The first {_SHOWN_HITS} are shown; a longer text finds fewer.")
+
+
+def _hit_label(hit: Hit) -> str:
+    of = f" of {escaped(hit.tool, 60)}" if hit.tool else ""
+    return f"message {hit.message_index}, {hit.part}{of}: {marked(hit.match)}"
+
+
+def _turns(held: Opened, read: ReadTrace, at: int, look: Look) -> None:
+    total, pages = len(read.steps), -(-len(read.steps) // WINDOW)
+    if pages > 1:
+        _pages(read, at, pages, "above")
+    for number in look.window:
+        draw_step(read, read.steps[number], look, held.library, number == at)
+    if pages > 1:
+        st.caption(f"Turns {look.window.start + 1:,} to {look.window.stop:,} of {total:,}")
+        _pages(read, at, pages, "below")
+    _scroll(read, at)
+
+
+def _pages(read: ReadTrace, at: int, pages: int, where: str) -> None:
+    """Windows of turns as pages; they follow the turn of the address."""
+    key = f"window-{where}-{read.uid}"
+    st.session_state[key] = at // WINDOW + 1
+    st.pagination(pages, key=key, on_change=_window, args=(read, key))
+
+
+def _window(read: ReadTrace, key: str) -> None:
+    _go_step(read, (int(st.session_state[key]) - 1) * WINDOW)
+
+
+def _scroll(read: ReadTrace, at: int) -> None:
+    """Bring the turn into view where the address has changed; the script holds a number and nothing else."""
+    place, before = (read.uid, at), st.session_state.get(_PLACE)
+    st.session_state[_PLACE] = place
+    if not read.steps or before == place or (at == 0 and (before is None or before[0] != read.uid)):
+        return
+    found = f"document.getElementById('message-{read.steps[at].message_index:d}')"
+    script = f"setTimeout(()=>{found}?.scrollIntoView({{block:'start'}}),50)"
+    st.html(f"<script>{script}</script>", unsafe_allow_javascript=True)

@@ -1,64 +1,94 @@
-"""A trajectory for elsewhere: as it stands, as OpenAI chat, as STS for the Hub's trace viewer; ours read them."""
+"""One row as a file that others read: our JSON, an STS file, a line of OpenAI chat; the latter two our readers read."""
 
 from __future__ import annotations
 
-import base64
-import json
-from typing import Any
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
-from curate.canonical import parse_json
+from curate.canonical import compact_json, parse_json
+from curate.readers.sts import to_sts
 from curate.trajectory import Message, Trajectory
 
-_ABOUT = ("trajectory_id", "source", "license", "env_id", "initial_state_id", "task_id", "trial", "reward")
+_FACTS = ("task_id", "env_id", "initial_state_id", "license", "reward")
+_UNFIT = re.compile(r"[^A-Za-z0-9._-]+")
 
 
-def as_json(row: Trajectory) -> str:
-    """The whole row, indented; bytes as base64."""
-    return json.dumps(row, indent=2, ensure_ascii=False, default=_plain)
+class Export(NamedTuple):
+    """One form: what it is called, how its file ends, what makes it."""
+
+    title: str
+    ending: str
+    mime: str
+    made: Callable[[Trajectory], str]
 
 
-def as_openai(row: Trajectory) -> str:
-    """One line: `messages` with thinking as reasoning_content, `tools`, and what the row says of itself."""
-    record: dict[str, Any] = {"messages": [_openai(message) for message in row["messages"]], **_about(row)}
-    if not row["tools_inferred"]:
-        record["tools"] = parse_json(row["tools"])
-    return json.dumps(record, ensure_ascii=False) + "\n"
+def as_json(row: Mapping[str, Any]) -> str:
+    """The row as it stands; a reject's bytes as text."""
+    raw = row.get("raw")
+    shown = dict(row) | ({"raw": raw.decode(errors="replace")} if isinstance(raw, bytes) else {})
+    return compact_json(shown) + "\n"
 
 
 def as_sts(row: Trajectory) -> str:
-    """A session header, then a line a message."""
-    header: dict[str, Any] = {"type": "session", "harness": "cacherl", "id": row["trajectory_id"], **_about(row)}
-    if not row["tools_inferred"]:
-        header["tools"] = parse_json(row["tools"])
-    lines = [header, *({"type": "message", "message": _sts(message)} for message in row["messages"])]
-    return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    """The lines of an STS file: a header, then a line a message."""
+    return "".join(compact_json(line) + "\n" for line in to_sts(_whole(row)))
 
 
-def _about(row: Trajectory) -> dict[str, Any]:
-    told: dict[str, Any] = {name: row[name] for name in _ABOUT if row[name] is not None}  # type: ignore[literal-required]
-    told.pop("trajectory_id", None)
-    return told
+def as_openai(row: Trajectory) -> str:
+    """One line of OpenAI chat: messages, tools and the facts that the format's records may carry."""
+    record: dict[str, Any] = {"messages": [_openai(message) for message in row["messages"] or []]}
+    if row["tools"] and not row["tools_inferred"]:
+        record["tools"] = parse_json(row["tools"])
+    record |= {key: row[key] for key in _FACTS if row[key] is not None}  # type: ignore[literal-required]
+    if row["trial"] is not None and row["trial"] >= 0:
+        record["trial"] = row["trial"]
+    return compact_json(record) + "\n"
+
+
+EXPORTS: Mapping[str, Export] = {
+    "json": Export("JSON of the row", ".json", "application/json", as_json),
+    "sts": Export("STS", ".sts.jsonl", "application/x-ndjson", as_sts),
+    "openai": Export("OpenAI chat", ".openai.jsonl", "application/x-ndjson", as_openai),
+}
+
+
+def file_name(trace: str, ending: str) -> str:
+    """A name that any file system takes, whatever the trace is called."""
+    return (_UNFIT.sub("_", trace)[:80].strip("._") or "trace") + ending
+
+
+def _whole(row: Trajectory) -> Trajectory:
+    """A reject may lack what a trajectory has."""
+    trial = row["trial"] if row["trial"] is not None else -1
+    return {**row, "messages": row["messages"] or [], "trial": trial}
 
 
 def _openai(message: Message) -> dict[str, Any]:
-    said: dict[str, Any] = {"role": message["role"], "content": message["content"]}
-    for name in ("reasoning_content", "tool_call_id", "name"):
-        if message[name]:
-            said[name] = message[name]
-    if message["is_error"] is not None:
-        said["is_error"] = message["is_error"]
-    if message["tool_calls"]:
-        said["tool_calls"] = [
-            {"id": call["id"], "type": "function", "function": {"name": call["name"], "arguments": call["arguments"]}}
-            for call in message["tool_calls"]
-        ]
-    return said
+    calls = [
+        {"id": call["id"], "type": "function", "function": {"name": call["name"], "arguments": call["arguments"]}}
+        for call in message["tool_calls"] or []
+    ]
+    optional = {
+        "reasoning_content": message["reasoning_content"],
+        "tool_calls": calls,
+        "tool_call_id": message["tool_call_id"],
+        "name": message["name"],
+        "is_error": message["is_error"],
+        "requestor": message["requestor"],
+    }
+    said = {key: value for key, value in optional.items() if value not in (None, [])}
+    return {"role": message["role"], "content": _content(message), **said}
 
 
-def _sts(message: Message) -> dict[str, Any]:
-    names = {"reasoning_content": "reasoningContent", "tool_calls": "toolCalls", "tool_call_id": "toolCallId"}
-    return {names.get(name, name): value for name, value in _openai(message).items()}
-
-
-def _plain(value: Any) -> str:
-    return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)
+def _content(message: Message) -> Any:
+    """The recorded parts where the text is theirs, else the text."""
+    try:
+        parts = parse_json(message["content_json"]) if message["content_json"] else None
+    except ValueError:
+        return message["content"]
+    if not isinstance(parts, list):
+        return message["content"]
+    texts = [part.get("text") if isinstance(part, dict) else part for part in parts]
+    joined = "".join(text for text in texts if isinstance(text, str))
+    return parts if joined == (message["content"] or "") else message["content"]

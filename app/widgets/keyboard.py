@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import streamlit as st
@@ -9,14 +10,14 @@ import streamlit as st
 from app.labels.schema import Choice, LabelSchema
 from app.navigation import link
 from app.reading.plain import escaped
-from app.reading.turns import step_at, steps_of
+from app.reading.turns import Step, step_at, steps_of
 from app.signing_in import viewer
 from app.sitting import Item, Sitting
-from app.widgets.turns import draw_turns
+from app.widgets.compact import COMPACT_STYLE, draw_compactly
 from curate.errors import UsageError
 
-STEPS = 30
-"""Steps of a trajectory that are drawn."""
+STEPS, SCREEN = 30, 7
+"""Steps of a trajectory that are drawn, and those of them that fill a screen."""
 BEFORE = 6
 """Steps that are drawn before a turn that is labelled."""
 PANE = 690
@@ -29,31 +30,44 @@ _STYLE = """<style>
 </style>"""
 
 
-def drawn_item(item: Item) -> None:
-    """Draw what is to be judged: the trajectory from its start, or the turn with what came before it."""
+def draw_item(item: Item) -> Callable[[], None] | None:
+    """Draw what is to be judged: the trajectory from its start, or the turn with what came before it.
+
+    Returns:
+        What draws the rest, below what the screen shows, for which keys need not wait; None if there is none.
+    """
     if item.trace is None:
         st.warning("No opened folder holds this trace as it was when the queue was made.", icon=":material/link_off:")
         st.text(f"{item.target.trajectory_id} in {item.target.folder}")
-        return
+        return None
     row: Any = item.trace.row
     steps = steps_of(row)
-    turn = item.target.message_index
-    last = len(steps) if turn is None else step_at(steps, turn) + 1
-    first = 0 if turn is None else max(0, last - 1 - BEFORE)
     _about(item, len(steps))
+    turn = item.target.message_index
     # Another item is another pane: it stands at its top, not where the last one was left.
-    with st.container(height=PANE, key=f"label-pane-{item.event_id}", border=True, autoscroll=turn is not None):
+    pane = st.container(height=PANE, key=f"label-pane-{item.event_id}", border=True, autoscroll=turn is not None)
+    with pane:
         if turn is None:
-            draw_turns(item.trace, 0, STEPS)
+            draw_compactly(steps[:SCREEN])
         else:
-            draw_turns(item.trace, first, last - 1 - first)
-            st.markdown(f":material/arrow_downward: **Judge this turn**, message {turn}")
-            with st.container(border=True):
-                draw_turns(item.trace, last - 1, 1)
+            _draw_turn(steps, step_at(steps, turn), turn)
+
+    def rest() -> None:
+        with pane:
+            draw_compactly(steps[SCREEN:STEPS])
+
+    return rest if turn is None and len(steps) > SCREEN else None
+
+
+def _draw_turn(steps: Sequence[Step], place: int, turn: int) -> None:
+    draw_compactly(steps[max(0, place - BEFORE) : place])
+    st.markdown(f":material/arrow_downward: **Judge this turn**, message {turn}")
+    with st.container(border=True, key="label-turn"):
+        draw_compactly(steps[place : place + 1])
 
 
 def _about(item: Item, steps: int) -> None:
-    assert item.trace is not None, "drawn_item has looked"
+    assert item.trace is not None, "draw_item has looked"
     row, turn = item.trace.row, item.target.message_index
     told = [escaped(str(row[name]), 80) for name in ("source", "task_id") if row[name]]
     told += [] if row["reward"] is None else [f"reward {row['reward']:.3f}".replace(".", "\\.")]
@@ -68,7 +82,7 @@ def _about(item: Item, steps: int) -> None:
 
 def controls(sitting: Sitting, item: Item | None, schema: LabelSchema) -> None:
     """Verdicts, failure tags, note, skip and undo."""
-    st.html(_STYLE)
+    st.html(_STYLE + COMPACT_STYLE)
     if sitting.said:
         st.warning(sitting.said, icon=":material/keyboard:")
     if item is not None and item.trace is not None:

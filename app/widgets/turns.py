@@ -1,186 +1,292 @@
-"""Draws a window of a trajectory's steps: role, thinking, calls, results, evidence."""
+"""One turn on a page: who speaks, the thinking with where it came from, the calls with their results and tiers."""
 
 from __future__ import annotations
 
-import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
 import streamlit as st
 
+from app.library import Library
 from app.navigation import link
 from app.opened import opened
-from app.reading.origins import origins
+from app.reading.forms import pretty
 from app.reading.plain import escaped
-from app.reading.turns import ReadCall, Step, steps_of
-from app.theme import ink_on
-from app.traces import Trace
-from app.widgets.texts import SHORT, Way, text
-from curate.palette import TIER_COLORS
+from app.reading.read_trace import ReadTrace
+from app.reading.sources import ArgumentValue
+from app.reading.turns import WINDOW, ReadCall, Step
+from app.traces import Trace, TraceKey
+from app.widgets.long_text import markdown_text, plain_text, result_view
+from app.widgets.tiers import tier_badge, tier_styles
+from curate.trajectory import Evidence, Thinking
 
-WINDOW = 20
-"""Steps drawn at once."""
-_ICONS = {
-    "system": ":material/tune:",
-    "developer": ":material/tune:",
+ICONS = {
     "user": ":material/person:",
     "assistant": ":material/smart_toy:",
     "tool": ":material/build:",
 }
-_STYLE = """<style>
-[class*="st-key-step-"] {border-left: 3px solid transparent; padding: .1rem 0 .5rem .9rem; border-radius: 0;}
-[class*="st-key-step-user"] {border-left-color: #0072B2;}
-[class*="st-key-step-assistant"] {border-left-color: #009E73;}
-[class*="st-key-step-system"], [class*="st-key-step-developer"], [class*="st-key-step-tool"] {border-left-color: #999;}
-[class*="st-key-thought-"] {opacity: .82; font-style: italic;}
-</style>"""
+INLINE = 4_000
+"""Characters of a text that is drawn whole; of a longer one the beginning, and the rest on demand."""
+BEGINNING = 1_200
+SYSTEM_BEGINNING = 300
+_VALUE = 160
+_KEPT = "reading"
 
 
-def draw_turns(trace: Trace, first: int = 0, count: int = WINDOW, way: Way = "plain", *, labels: bool = False) -> None:
-    """Draw steps of a trajectory.
+@dataclass(frozen=True)
+class Look:
+    """How turns are drawn.
+
+    Attributes:
+        markdown: texts as Markdown, else as they stand.
+        json: arguments as JSON, else as a table.
+        window: numbers of the steps that are on the page.
+        jump: goes to a message; None where the page cannot.
+        labels: with the controls that label a turn.
+    """
+
+    markdown: bool
+    json: bool
+    window: range
+    jump: Callable[[int], None] | None = None
+    labels: bool = False
+
+
+def role_styles() -> str:
+    """CSS that tells roles apart; made of constants alone."""
+    line = "border-left:3px solid {};padding-left:.9rem"
+    colors = {"user": "#56B4E9", "assistant": "#999999", "tool": "#E69F00", "system": "#CC79A7", "developer": "#CC79A7"}
+    rules = [f'[class*="st-key-turn-{role}-"]{{{line.format(color)}}}' for role, color in colors.items()]
+    rules += [
+        '[class*="st-key-turn-"]{margin-bottom:.35rem}',
+        '[class*="-current-"]{background:color-mix(in srgb,currentColor 5%,transparent);border-radius:0 4px 4px 0}',
+        '[class*="st-key-turn-"] h3{font-size:.85rem;font-weight:600;padding:.2rem 0;opacity:.8}',
+        '[class*="st-key-thought-"]{background:color-mix(in srgb,currentColor 4%,transparent);border-radius:4px;'
+        "padding:.45rem .7rem}",
+        '[class*="st-key-thought-"] [data-testid="stText"]{font-style:italic;opacity:.9}',
+        '[class*="st-key-call-"]{border:1px solid color-mix(in srgb,currentColor 16%,transparent);border-radius:4px;'
+        "padding:.45rem .7rem}",
+        '[class*="st-key-call-"] table{font-size:.88rem}',
+        '[class*="st-key-call-"] td,[class*="st-key-call-"] th{padding:.15rem .5rem}',
+        '[data-testid="stText"]{white-space:pre-wrap;overflow-wrap:anywhere}',
+    ]
+    return "".join(rules)
+
+
+def draw_turns(trace: Trace, first: int = 0, count: int = WINDOW, way: str = "plain", *, labels: bool = False) -> None:
+    """Draw steps of a trajectory on any page.
 
     Args:
         trace: what is read.
         first: number of the first step drawn.
         count: how many are drawn at most.
-        way: how texts are drawn.
+        way: texts as `plain` or `markdown`; `json` shows arguments as JSON.
         labels: with the controls that label a turn.
     """
-    st.html(_STYLE)
-    for step in steps_of(trace.row)[first : first + count]:  # type: ignore[arg-type]
-        _step(trace, step, way, labels)
+    read = ready(trace)
+    window = range(len(read.steps))[first : first + count]
+    st.html(f"<style>{role_styles()}{tier_styles()}</style>")
+    look = Look(way == "markdown", way == "json", window, labels=labels)
+    for number in window:
+        draw_step(read, read.steps[number], look, opened().library, False)
 
 
-def _step(trace: Trace, step: Step, way: Way, labels: bool) -> None:
-    role = step.message["role"] if step.message["role"] in _ICONS else "tool"
-    with st.container(key=f"step-{role}-{step.index}", gap="xsmall"):
-        _head(step, role)
-        _thinking(step)
-        said = step.message["content"]
-        if said and role in ("system", "developer", "tool"):
-            _folded(said, f"{trace.key.trace} {step.index} text", way)
-        elif said:
-            text(said, f"{trace.key.trace} {step.index} text", way)
-        if step.message["content_json"]:
-            with st.expander("Parts that are no plain text"):
-                st.code(step.message["content_json"][: 4 * SHORT], "json", wrap_lines=True)
-        for call in step.calls:
-            _call(trace, call, way)
-        if labels and role == "assistant":
-            _controls("turn_controls", trace, step.index)
+def ready(trace: Trace) -> ReadTrace:
+    """A trace made ready for reading, kept while the visitor reads it."""
+    kept: ReadTrace | None = st.session_state.get(_KEPT)
+    if kept is None or kept.trace.key != trace.key or kept.trace.row["content_hash"] != trace.row["content_hash"]:
+        kept = st.session_state[_KEPT] = ReadTrace.of(trace)
+    return kept
 
 
-def _head(step: Step, role: str) -> None:
-    parts = [f"{_ICONS[role]} **{step.index}** {escaped(step.message['role'])}"]
+def kept(key: TraceKey) -> ReadTrace | None:
+    """The trace that the visitor reads, if it is this one."""
+    held: ReadTrace | None = st.session_state.get(_KEPT)
+    return held if held is not None and held.trace.key == key else None
+
+
+def draw_step(read: ReadTrace, step: Step, look: Look, library: Library, current: bool) -> None:
+    """Draw one step; what is opened in it is drawn anew alone."""
+    state = "current" if current else "other"
+    role = step.role if step.role in ("user", "assistant", "tool", "system", "developer") else "tool"
+    with st.container(key=f"turn-{role}-{state}-{step.number}", gap="xsmall"):
+        _fragment(read, step, look, library)
+
+
+@st.fragment
+def _fragment(read: ReadTrace, step: Step, look: Look, library: Library) -> None:
+    key = f"{read.uid}-{step.message_index}"
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.subheader(_title(step), anchor=f"message-{step.message_index}", width="content")
+        if look.labels and step.role == "assistant":
+            _labelling("turn_controls", read.trace, step.message_index)
+    _thinking(step, key)
+    text = step.message["content"] or step.message["content_json"] or ""
+    if text:
+        short = SYSTEM_BEGINNING if step.role in ("system", "developer") else 0
+        _text(text, f"text-{key}", look.markdown, short)
+    elif not step.calls and step.role != "assistant":
+        st.caption("(empty)")
+    for call in step.calls:
+        _call(read, call, look, library, f"{key}-{call.call_index}")
+
+
+def _title(step: Step) -> str:
+    parts = [f"{ICONS.get(step.role, ':material/settings:')} {step.message_index}", escaped(step.role, 40)]
     parts += [step.kind] if step.kind else []
-    if role == "tool":
-        parts.append("a result that no call asked for")
-    if step.message["train"] is False and role == "assistant":
+    if step.role == "tool":
+        parts.append(f"result of {escaped(step.message['name'] or 'a tool', 80)} that answers no call")
+    if step.role == "assistant" and not step.message["train"]:
         parts.append("not trained on")
-    parts += [f":orange[:material/flag: {escaped(flag)}]" for flag in step.flags]
-    st.caption(" · ".join(parts))
+    return " \u00b7 ".join(parts)
 
 
-def _thinking(step: Step) -> None:
-    thought, told = step.message["reasoning_content"], step.thinking
-    if not thought and not (told and told["original"]):
+def _thinking(step: Step, key: str) -> None:
+    thought = step.message["reasoning_content"]
+    if not thought and not step.thinking:
         return
-    with st.container(key=f"thought-{step.index}", gap="xsmall"):
-        if told:
-            by = f", {escaped(told['teacher'])}" if told["teacher"] else ""
-            st.caption(f":material/psychology: thinking, {escaped(told['origin'])}{by}")
+    with st.container(key=f"thought-{key}", gap="xsmall"):
+        for entry in step.thinking:
+            _origin(entry)
+        if not step.thinking:
+            st.caption(":material/psychology: thinking, recorded")
         if thought:
-            text(thought, f"thought {step.index}")
-    if told and told["original"] and told["original"] != thought:
-        with st.expander("Before: what stood in its place"):
-            st.text(told["original"])
+            _text(thought, f"thinking-{key}", False)
+        for at, entry in enumerate(step.thinking):
+            if entry["original"]:
+                _before(entry["original"], f"before-{key}-{at}")
 
 
-def _call(trace: Trace, call: ReadCall, way: Way) -> None:
-    name = f"{trace.key.trace} {call.message_index} {call.call_index}"
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(f":material/build: `{_code(call.call['name'])}`", width="content")
-        if call.failed:
-            st.badge("failed", color="red")
-        if call.evidence:
-            tier_badge(call.evidence["tier"], call.evidence["p"])
-    _arguments(trace, call, name)
-    if call.evidence:
-        _evidence(call)
-    if call.result is None:
-        st.caption("No result stands for this call.")
-    else:
-        _folded(call.result["content"] or "", f"{name} result", "json" if way == "json" else way, "Result")
+def _origin(entry: Thinking) -> None:
+    """Where a thought came from, and the checks that it failed."""
+    said = [f":material/psychology: thinking, {escaped(entry['origin'], 40)}"]
+    said += [escaped(entry["teacher"], 80)] if entry["teacher"] else []
+    said += [f"prompt {escaped(entry['prompt_version'], 40)}"] if entry["prompt_version"] else []
+    failed = [f":orange-badge[:material/flag: {escaped(code, 60)}]" for code in entry["checks_failed"] or ()]
+    st.caption(" \u00b7 ".join(said) + ("  " + " ".join(failed) if failed else ""))
 
 
-def _arguments(trace: Trace, call: ReadCall, name: str) -> None:
-    written = call.call["arguments"] or ""
-    found = origins(trace.row["messages"], call.message_index, written)
-    if found and len(found) <= 12 and all(len(str(each.value)) <= 200 for each in found):
-        rows = [{"argument": each.path, "value": str(each.value), "from": each.told} for each in found]
-        st.dataframe(rows, hide_index=True, height="content", row_height=28, key=f"{name} arguments")
-    elif written.strip() not in ("", "{}"):
-        text(written, f"{name} arguments", "json", code=True)
-    if call.call["args_status"] == "unparsed":
-        st.caption("These arguments are no JSON.")
-
-
-def _evidence(call: ReadCall) -> None:
-    told = call.evidence
-    assert told is not None, "asked for"
-    why = escaped(told["reason"] or "", 400)
-    reward = "" if told["step_reward"] is None else f" · step reward {told['step_reward']:.2f}"
-    st.caption(f"{why}{reward}")
-    source = told["source_trajectory_id"]
-    places = opened().library.find(source) if source else []
-    if places:
-        link(
-            "read",
-            f"Where it was recorded: {escaped(str(source)[:8])}, message {told['source_message_index']}",
-            icon=":material/link:",
-            folder=places[0].folder,
-            trace=places[0].trace,
-            turn=told["source_message_index"],
-        )
-
-
-def tier_badge(tier: str, p: float | None) -> None:
-    """The tier of an answer in its colour, with p; a tier that is unknown is named plainly."""
-    if tier not in TIER_COLORS:
-        st.badge(escaped(tier), color="gray")
-        return
-    look = (
-        f"background:{TIER_COLORS[tier]};color:{ink_on(tier)};padding:.1rem .45rem;border-radius:.3rem;font-size:.8rem"
-    )
-    chance = "" if p is None else f" p {p:.2f}"
-    st.html(f'<span style="{look}">{tier.replace("_", " ")}{chance}</span>', width="content")
-
-
-def _folded(said: str, key: str, way: Way, title: str = "Text") -> None:
-    """A short text as it is, a long one behind its first words, drawn once it is opened."""
-    if len(said) <= SHORT:
-        text(said or "(empty)", key, way, code=title == "Result")
-        return
-    with st.expander(
-        f"{title}, {len(said):,} characters: {escaped(said, 90)}", on_change="rerun", key=f"{key} open"
-    ) as box:
+def _before(original: str, key: str) -> None:
+    with st.expander("Before: the text that was replaced or moved", type="compact", key=key, on_change="rerun") as box:
         if box.open:
-            text(said, key, way, code=True)
+            _text(original, f"in-{key}", False)
 
 
-def _code(name: str) -> str:
-    return name.replace("`", "'")[:200]
+def _text(text: str, key: str, markdown: bool, beginning: int = 0) -> None:
+    """A text, of a long one its beginning with the rest on demand."""
+    draw = markdown_text if markdown else plain_text
+    if len(text) <= (beginning or INLINE):
+        draw(text)
+        return
+    above = st.empty()
+    with st.expander(f"All {len(text):,} characters", type="compact", key=key, on_change="rerun") as box:
+        if box.open:
+            result_view(text, key)
+    if not box.open:
+        with above:
+            draw(text[: beginning or BEGINNING].rstrip() + " \u2026")
 
 
-def _controls(name: str, *given: Any) -> None:
-    """The labelling controls of a turn or trace, where they are installed."""
+def _call(read: ReadTrace, call: ReadCall, look: Look, library: Library, key: str) -> None:
+    with st.container(key=f"call-{key}", gap="xsmall"):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.markdown(f":material/build: **{escaped(call.call['name'] or '(no name)', 120)}**", width="content")
+            if call.failed:
+                st.badge("failed", icon=":material/error:", color="red")
+            if call.paired_by == "order":
+                st.caption("paired by order", width="content")
+            if call.evidence is not None:
+                tier_badge(call.evidence["tier"], key, call.evidence["p"], call.evidence["reason"])
+        _arguments(read, call, look, key)
+        _result(call, look, library, key)
+
+
+def _arguments(read: ReadTrace, call: ReadCall, look: Look, key: str) -> None:
+    text = call.call["arguments"]
+    values = [] if look.json else read.sources.of(call)
+    if values:
+        st.markdown(_table(values, look.window))
+        _jumps(values, look, key)
+    elif text.strip() not in ("", "{}"):
+        shown = pretty(text, 20_000)
+        st.code(shown[:BEGINNING], language="json", wrap_lines=True)
+        if len(shown) > BEGINNING:
+            _text(shown, f"arguments-{key}", False)
+
+
+def _table(values: list[ArgumentValue], window: range) -> str:
+    rows = [
+        f"| {escaped(value.path, 80)} | {escaped(_written(value.value), _VALUE)} | {_from(value, window)} |"
+        for value in values
+    ]
+    return "\n".join(["| argument | value | from |", "|---|---|---|", *rows])
+
+
+def _written(value: Any) -> str:
+    from curate.canonical import compact_json
+
+    return value if isinstance(value, str) else compact_json(value)
+
+
+def _from(value: ArgumentValue, window: range) -> str:
+    told = escaped(value.origin, 120)
+    if value.step is None:
+        return told
+    place = f"message {value.message_index}"
+    return f"{told}, " + (f"[{place}](#message-{value.message_index})" if value.step in window else place)
+
+
+def _jumps(values: list[ArgumentValue], look: Look, key: str) -> None:
+    """Ways to messages that values came from and that are not on the page."""
+    far = {value.message_index for value in values if value.step is not None and value.step not in look.window}
+    if not far or look.jump is None:
+        return
+    with st.container(horizontal=True):
+        for index in sorted(index for index in far if index is not None)[:6]:
+            name, icon = f"jump-{key}-{index}", ":material/arrow_upward:"
+            if st.button(f"message {index}", key=name, type="tertiary", icon=icon):
+                look.jump(index)
+                st.rerun()
+
+
+def _result(call: ReadCall, look: Look, library: Library, key: str) -> None:
+    if call.result is None:
+        st.caption(":material/hourglass_disabled: no result")
+        return
+    text = call.result["content"] or call.result["content_json"] or ""
+    label = f"Result, {len(text):,} characters: {escaped(text, 110)}" if text else "Result: empty"
+    with st.expander(label, type="compact", key=f"result-{key}", on_change="rerun") as box:
+        if box.open:
+            if call.evidence is not None:
+                _rests_on(call.evidence, look, library)
+            result_view(text, key)
+
+
+def _rests_on(evidence: Evidence, look: Look, library: Library) -> None:
+    """The recorded result that a rollout's result was taken from."""
+    source = evidence["source_trajectory_id"]
+    if evidence["step_reward"] is not None:
+        st.caption(f"reward of this step {evidence['step_reward']:.3f}")
+    if not source:
+        return
+    found = library.find(source)
+    if not found:
+        st.caption(f"recorded in {escaped(source, 80)}, which no opened folder holds")
+    for key in found[:3]:
+        label = f"recorded in {escaped(key.trace, 80)}, folder {escaped(key.folder, 60)}"
+        at = evidence["source_message_index"]
+        link("read", label, icon=":material/link:", folder=key.folder, trace=key.trace, turn=at)
+
+
+def _labelling(name: str, *args: Any) -> None:
+    """Draw a control of the labelling widgets where there are any."""
     if find_spec("app.widgets.labelling") is not None:
-        getattr(importlib.import_module("app.widgets.labelling"), name)(*given)
+        getattr(import_module("app.widgets.labelling"), name)(*args)
 
 
 def trace_controls(trace: Trace) -> None:
-    """The controls that label a whole trajectory."""
-    _controls("trace_controls", trace)
-
-
-__all__ = ["WINDOW", "draw_turns", "tier_badge", "trace_controls"]
+    """Draw the control that labels the whole trace."""
+    _labelling("trace_controls", trace)

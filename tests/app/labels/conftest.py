@@ -30,10 +30,9 @@ class Place:
 
     folder: Path
     url: str | None = None
-    schema: Path | None = None
 
     def settings(self, **more) -> LabelSettings:
-        chosen = {"backup_minutes": 0, "export_minutes": 0, "schema": self.schema} | more
+        chosen = {"backup_minutes": 0, "export_minutes": 0} | more
         return LabelSettings(self.folder, self.url, **chosen)
 
     def open(self, read_only: bool = False, **more) -> AbstractContextManager[LabelStore]:

@@ -201,6 +201,7 @@ def test_labels_given_while_reading_are_seen_by_leads_and_who_labelled_the_same(
     say("bob", TARGETS[0])
     seen = store.latest(viewer=bob)
     assert seen.select("annotator", "message_index").rows() == [("ann", None), ("bob", None)]
+    assert store.latest(annotator="ann", viewer=bob)["message_index"].to_list() == [None]
 
 
 def test_a_lead_who_labels_a_queue_is_as_blind_as_the_others(store, say):

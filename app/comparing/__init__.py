@@ -1,0 +1,1 @@
+"""What differs: two texts word by word, two trajectories turn by turn, the rollouts of one prompt side by side."""
