@@ -1,4 +1,4 @@
-"""Signing in and out, by password and by OIDC, and what stands before it."""
+"""Staying signed in, who is let in by OIDC, and what wrong passwords cost."""
 
 from __future__ import annotations
 
@@ -101,18 +101,6 @@ def _words(test: AppTest) -> str:
     return " ".join(shown.value for shown in [*test.markdown, *test.caption, *test.subheader]).replace("\\", "")
 
 
-def test_the_first_account_is_a_lead_and_the_next_is_not(visit, labels, cookies):
-    test = visit()
-    assert "Make the first account" in _words(test)
-    _fill(test, "Make the account", "Ada", WORD, WORD)
-    assert "You are signed in as **Ada**" in _words(test)
-    cookies.clear()
-    test = visit()
-    test.segmented_control[0].set_value("Make an account").run()
-    _fill(test, "Make the account", "Bob", WORD, WORD)
-    assert {person.name: person.role for person in labels.annotators()} == {"Ada": "lead", "Bob": "annotator"}
-
-
 def test_a_reload_and_a_restarted_server_keep_one_signed_in(visit, labels, settings, cookies, links):
     _fill(visit(), "Make the account", "Ada", WORD, WORD)
     assert "You are signed in as **Ada**" in _words(visit())
@@ -131,15 +119,6 @@ def test_the_server_keeps_the_hash_of_the_token_alone(visit, labels, cookies):
     assert kept == [hashlib.sha256(token.encode()).hexdigest()]
 
 
-def test_signing_out_ends_the_session_everywhere(visit, labels, cookies):
-    _fill(visit(), "Make the account", "Ada", WORD, WORD)
-    token = cookies[COOKIE]
-    _press(visit(), "Sign out")
-    assert cookies[COOKIE] == ""
-    assert labels.session(token) is None
-    assert "signed in as" not in _words(visit())
-
-
 def test_wrong_passwords_are_refused_and_slow_down(visit, labels):
     labels.add_annotator("Ada", WORD)
     test = visit()
@@ -149,36 +128,6 @@ def test_wrong_passwords_are_refused_and_slow_down(visit, labels):
     test = visit()
     _fill(test, "Sign in", "Nobody", WORD)
     assert test.error[0].value == "There is no account of this name and password."
-
-
-def test_what_cannot_be_an_account_is_told(visit, labels):
-    test = visit()
-    _fill(test, "Make the account", "Ada", WORD, "correct house")
-    assert test.error[0].value == "The two passwords differ."
-    _fill(test, "Make the account", "Ada", "short", "short")
-    assert test.error
-    assert not labels.annotators()
-
-
-def test_without_sign_up_accounts_are_made_by_command(visit):
-    test = visit(sign_up=False)
-    assert [field.label for field in test.text_input] == ["Name", "Password"]
-    assert "python -m app.accounts" in _words(test)
-
-
-def test_with_auth_nothing_is_shown_before_signing_in(visit, labels):
-    test = visit(auth=True)
-    assert "The page is drawn." not in _words(test)
-    _fill(test, "Make the account", "Ada", WORD, WORD)
-    assert "The page is drawn." in _words(test)
-
-
-def test_read_only_nobody_signs_in(visit, cookies, labels, links):
-    cookies[COOKIE] = labels.start_session(labels.add_annotator("Ada", WORD))
-    test = visit(read_only=True)
-    assert not test.button
-    assert not links
-    assert "nobody signs in" in test.info[0].value
 
 
 def test_a_lead_makes_another_one_and_only_a_lead_may(visit, labels, cookies):
@@ -193,11 +142,6 @@ def test_a_lead_makes_another_one_and_only_a_lead_may(visit, labels, cookies):
     assert {person.role for person in labels.annotators()} == {"lead"}
 
 
-def test_a_name_is_shown_as_text(visit, links):
-    _fill(visit(), "Make the account", "<b>[x](javascript:y)", WORD, WORD)
-    assert all("[x](" not in words for _, words in links)
-
-
 def test_oidc_makes_an_account_that_is_found_again(visit, labels, user, links):
     user["is_logged_in"] = False
     assert any(button.label == "Sign in with your organisation" for button in visit().button)
@@ -208,13 +152,6 @@ def test_oidc_makes_an_account_that_is_found_again(visit, labels, user, links):
     user.update(sub="u2", name="Ada")
     visit()
     assert ("account", "Ada 2") in links
-
-
-def test_oidc_makes_no_account_without_sign_up(visit, labels, user):
-    user.update(is_logged_in=True, iss="https://accounts.example.org", sub="u1", name="Ada")
-    test = visit(sign_up=False)
-    assert not labels.annotators()
-    assert "has no account here" in test.error[0].value.replace("\\", "")
 
 
 def test_oidc_without_a_subject_is_refused(visit, labels, user):

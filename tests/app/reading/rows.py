@@ -45,7 +45,9 @@ def row(trajectory_id: str, messages: list[Message], **columns: Any) -> Trajecto
 
 def thinking(at: int, **said: Any) -> Thinking:
     empty = dict.fromkeys(Thinking.__annotations__)
-    return Thinking(**(empty | {"message_index": at, "kind": "silent", "origin": "teacher", "checks_failed": []} | said))  # type: ignore[typeddict-item]
+    return Thinking(
+        **(empty | {"message_index": at, "kind": "silent", "origin": "teacher", "checks_failed": []} | said)
+    )  # type: ignore[typeddict-item]
 
 
 def shop() -> Trajectory:
@@ -103,7 +105,9 @@ def hostile() -> Trajectory:
         result(json.dumps({text: [text], "b": {"c": text}}), "d0"),
         result(text, "nobody", text),
     ]
-    thoughts = [thinking(2, kind=text, origin=text, teacher=text, prompt_version=text, checks_failed=[text], original=text)]
+    thoughts = [
+        thinking(2, kind=text, origin=text, teacher=text, prompt_version=text, checks_failed=[text], original=text)
+    ]
     told = {"tier": text, "p": 0.5, "source_trajectory_id": text, "source_message_index": 1, "reason": text}
     evidence = [{"message_index": 2, "call_index": 0, "step_reward": None} | told]
     columns: dict[str, Any] = {"source": text, "env_id": text, "task_id": text, "license": text, "split": text}
