@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 PAGE_ROWS = 50
 MOST_OFFERED = 200
 """Values of a field that are offered for choosing; others can be typed."""
-_KEPT_SEARCHES = 32
+_KEPT_SEARCHES = 8
 
 Progress = Callable[[float], None]
 
@@ -87,7 +87,8 @@ def steps(opened: Opened, viewer: Annotator | None, query: str, key: TraceKey) -
     state = from_query(query)
     labels = label_states(opened, viewer) if state.labels else None
     found = find(opened.library, state, labels)
-    at = opened.library.frame.filter(pl.col("trace") == key.trace, pl.col("folder").cast(pl.String) == key.folder)
+    named = opened.library.frame.select("row", "trace", "folder").filter(pl.col("trace") == key.trace)
+    at = named.filter(pl.col("folder").cast(pl.String) == key.folder)
     places = found.rows.index_of(at["row"][0]) if at.height else None
     if places is None:
         return Steps(None, None, None, len(found.rows))
@@ -161,7 +162,7 @@ def _ordered(frame: pl.DataFrame, rows: pl.Series, state: FilterState) -> pl.Ser
     column = frame[SORTS[state.sort][0]]
     if state.sort == "worst":
         order = {tier: place for place, tier in enumerate(TIER_COLORS)}
-        column = column.replace_strict(order, default=None, return_dtype=pl.UInt8)
+        column = column.cast(pl.String).replace_strict(order, default=None, return_dtype=pl.UInt8)
     if len(rows) < frame.height:
         column = column.gather(rows)
     keyed = pl.DataFrame({"by": column, "row": rows})

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from threading import Lock
+from typing import TYPE_CHECKING, Any, TypeAlias
+from weakref import WeakKeyDictionary
 
 import polars as pl
 
 from app.filters import DISPUTED, LABELLED, MINE, UNLABELLED
 
 if TYPE_CHECKING:
-    from app.labels.store import Annotator
+    from app.labels.store import Annotator, LabelStore
     from app.opened import Opened
 
 _KEYS = ("trajectory_id", "content_hash")
@@ -23,7 +25,21 @@ def label_states(opened: Opened, viewer: Annotator | None) -> pl.DataFrame:
     """
     if viewer is None and not opened.settings.server.read_only:
         return states_of(pl.DataFrame(), None)
-    return states_of(opened.labels.latest(viewer=viewer), viewer.name if viewer else None)
+    with _lock:
+        known = _known.setdefault(opened.labels, {})
+        events, queues, states = known.get(viewer, (0, (), None))
+        # Asking what is new costs little; fetching all labels for every page of a table would not. A new queue counts
+        # as well: it hides what its annotators have yet to label.
+        new, names = opened.labels.events(after=events).height, tuple(queue.name for queue in opened.labels.queues())
+        if new or names != queues or states is None:
+            states = states_of(opened.labels.latest(viewer=viewer), viewer.name if viewer else None)
+            known[viewer] = (events + new, names, states)
+    return states
+
+
+_Known: TypeAlias = tuple[int, tuple[str, ...], pl.DataFrame | None]
+_known: WeakKeyDictionary[LabelStore, dict[Annotator | None, _Known]] = WeakKeyDictionary()
+_lock = Lock()
 
 
 def states_of(latest: pl.DataFrame, me: str | None) -> pl.DataFrame:

@@ -21,10 +21,10 @@ PAGES: Mapping[str, tuple[str, str]] = {
 START = next(iter(PAGES))
 
 
-def page(name: str) -> Any:
-    """A page as Streamlit knows it."""
-    title, icon = PAGES[name]
-    return st.Page(_drawing(name), title=title, icon=icon, url_path=name, default=name == START)
+def page(name: str, title: str | None = None) -> Any:
+    """A page as Streamlit knows it, by its own title unless another is given."""
+    own, icon = PAGES[name]
+    return st.Page(_drawing(name), title=title or own, icon=icon, url_path=name, default=name == START)
 
 
 def preload() -> None:

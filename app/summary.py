@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from app.browsing import Found
+from app.filters import Range
 from curate.palette import TIER_COLORS
 
 BINS = 12
@@ -56,8 +57,7 @@ def histogram(values: pl.Series, most: int = BINS) -> dict[str, int]:
     counts = values.value_counts(name="count").sort(values.name)
     whole = values.dtype.is_integer()
     if counts.height <= (2 if whole else most):
-        named = counts.select(pl.col(values.name).map_elements(lambda value: f"{value:.3g}", pl.String), "count")
-        return dict(named.group_by(values.name, maintain_order=True).agg(pl.col("count").sum()).rows())
+        return {_value_name(value, values.dtype): count for value, count in counts.rows()}
     low, high = float(counts[values.name][0]), float(counts[values.name][-1])
     width = _round_width((high - low) / most, whole)
     first = math.floor(low / width)
@@ -91,10 +91,23 @@ def _round_width(least: float, whole: bool) -> float:
     return max(1.0, width) if whole else width
 
 
+def bin_limits(name: str) -> Range:
+    """The limits of a bin of `histogram`, by its name."""
+    low, _, high = name.partition(" to ")
+    return Range(float(low), float(high or low))
+
+
+def _value_name(value: float, dtype: pl.DataType) -> str:
+    """Three digits where they say all, else as many as tell it from its neighbours."""
+    short = f"{value:.3g}"
+    exact = pl.Series([float(short)], dtype=pl.Float64).cast(dtype)[0] == value
+    return short if exact else str(pl.Series([value], dtype=dtype).cast(pl.String)[0])
+
+
 def _bin_name(place: int, width: float, whole: bool) -> str:
     low = place * width
     if not whole:
-        return f"{low:.3g} to {low + width:.3g}"
+        return f"{low:.6g} to {low + width:.6g}"
     return f"{low:.0f}" if width == 1 else f"{low:.0f} to {low + width - 1:.0f}"
 
 

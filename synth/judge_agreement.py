@@ -77,7 +77,7 @@ def judge_figures(
         again: how items are resampled for the intervals.
     """
     given, people = np.asarray(scores, np.float64), np.asarray(good, np.bool_)
-    says = given >= threshold
+    says = given >= threshold - 1e-9
     cell = 2 * (~people).astype(np.int64) + (~says).astype(np.int64)
     table = np.bincount(cell, minlength=4).reshape(2, 2)
     bins = _bins(given, people)

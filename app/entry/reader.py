@@ -6,7 +6,8 @@ import streamlit as st
 
 from app.navigation import PAGES, page
 from app.opened import opened
-from app.signing_in import gate, shown_in_sidebar
+from app.reading.plain import escaped
+from app.signing_in import gate, viewer
 
 _STYLE = """<style>
 .stMainBlockContainer {padding-top: 4.25rem; padding-bottom: 3rem;}
@@ -19,9 +20,11 @@ def main() -> None:
     st.set_page_config("CacheRL reader", ":material/account_tree:", layout="wide")
     st.html(_STYLE)
     hidden = {"label", "account"} if opened().settings.server.read_only else set()
-    chosen = st.navigation([page(name) for name in PAGES if name not in hidden], position="top")
+    who = viewer()
+    account = "Sign in" if who is None else escaped(who.name, 30)
+    pages = [page(name, account if name == "account" else None) for name in PAGES if name not in hidden]
+    chosen = st.navigation(pages, position="top")
     gate()
-    shown_in_sidebar()
     chosen.run()
 
 

@@ -8,14 +8,15 @@ import polars as pl
 import streamlit as st
 
 from app.browsing import PAGE_ROWS, Found, find, key_of, searched, text_hits, vocabulary, without_order
-from app.filters import CHOICES, MINE, RANGES, SORTS, FilterState, joined
+from app.filters import CHOICES, MINE, RANGES, SORTS, FilterState, Range, joined
 from app.label_states import label_states
+from app.labels.store import Annotator
 from app.library import Library
 from app.navigation import go, link
 from app.opened import Opened, opened
 from app.reading.plain import escaped
 from app.signing_in import viewer
-from app.summary import Summary, summary
+from app.summary import Summary, bin_limits, summary
 from app.widgets import filtering
 from app.widgets.plots import columns_plot, ranked_plot
 from app.widgets.table import shown_rows, trace_table
@@ -30,11 +31,12 @@ def draw() -> None:
         _say_nothing_open(held.library)
         return
     state, faults = filtering.address()
-    states = label_states(held, viewer())
-    sees_labels = viewer() is not None or held.settings.server.read_only
+    who = viewer()
+    states = label_states(held, who)
+    sees_labels = who is not None or held.settings.server.read_only
     with st.sidebar:
         filtering.facets(state, held.library, held.labels.schema if sees_labels else None)
-    _top(state, held)
+    _top(state, held, who)
     if faults:
         st.warning("Of this address was ignored: " + escaped("; ".join(faults), 600), icon=":material/link_off:")
     _search(held.library, state)
@@ -47,14 +49,14 @@ def draw() -> None:
     _bar(state, found)
     _table(found, state, held.library, states)
     with above:
-        _plots(_summary(found, state))
+        _plots(_summary(found, state), state)
 
 
-def _top(state: FilterState, held: Opened) -> None:
+def _top(state: FilterState, held: Opened, who: Annotator | None) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         filtering.search_box(state)
         filtering.kept_or_rejected(state)
-        views_menu(state, held.labels, viewer())
+        views_menu(state, held.labels, who)
 
 
 def _search(library: Library, state: FilterState) -> None:
@@ -87,6 +89,7 @@ def _bar(state: FilterState, found: Found) -> None:
         first = key_of(found.frame.row(int(found.rows[0]), named=True))
         where = {"folder": first.folder, "trace": first.trace, "back": replace(state, page=1).query()}
         link("read", "Read the first", icon=":material/article:", **where)
+        st.caption("Rows open, heads sort, bars filter.", width="content")
 
 
 def described(state: FilterState) -> str:
@@ -94,28 +97,56 @@ def described(state: FilterState) -> str:
     parts = [f"\u201c{state.text}\u201d"] if state.text else []
     parts += [state.show] if state.show else []
     parts += [f"{CHOICES[name].title.lower()} {' or '.join(values)}" for name, values in state.chosen.items()]
-    for name, limits in state.ranges.items():
-        parts.append(f"{RANGES[name][1].lower()} {str(limits).replace('..', ' to ').strip()}")
+    parts += [f"{RANGES[name][1].lower()} {_told_range(limits)}" for name, limits in state.ranges.items()]
     labels = [name.replace(f"{MINE}.", "my ").replace("tag.", "tag ") for name in state.labels]
     parts += [f"label {' or '.join(labels)}"] if labels else []
     return ", ".join(parts)
 
 
-def _plots(counted: Summary) -> None:
+def _told_range(limits: Range) -> str:
+    low, high = str(limits).split("..")
+    if low == high:
+        return low
+    if not low:
+        return f"up to {high}"
+    return f"{low} to {high}" if high else f"from {low}"
+
+
+def _plots(counted: Summary, state: FilterState) -> None:
+    """Four small plots of what fits; a click on a bar narrows the filter to it."""
+    asked = without_order(state)
     rewards, turns, tools, fates = st.columns(4, gap="medium")
     with rewards:
         mean = "" if counted.mean_reward is None else f", mean {counted.mean_reward:.3f}"
-        columns_plot(f"Reward{mean}", counted.rewards)
+        bar = columns_plot(f"Reward{mean}", counted.rewards, f"reward {asked}")
+        _narrow(state.within("reward", bin_limits(bar)) if bar else None)
     with turns:
         median = "" if counted.median_turns is None else f", median {counted.median_turns:g}"
-        columns_plot(f"Turns{median}", counted.turns)
+        bar = columns_plot(f"Turns{median}", counted.turns, f"turns {asked}")
+        _narrow(state.within("turns", bin_limits(bar)) if bar else None)
     with tools:
-        ranked_plot("Tools called, traces", counted.tools)
+        bar = ranked_plot("Tools called, traces", counted.tools, f"tools {asked}")
+        _narrow(state.choosing("tool", [bar]) if bar else None)
     with fates:
-        if counted.rejected or not counted.tiers:
-            ranked_plot(f"Rejected, {counted.rejected:,} traces", counted.reasons, [QUIET])
-        else:
-            ranked_plot("Worst tier, traces", counted.tiers, [TIER_COLORS[tier] for tier in counted.tiers])
+        _fates(counted, state, asked)
+
+
+def _fates(counted: Summary, state: FilterState, asked: str) -> None:
+    """Why rejects were rejected; where there are none, how good the evidence of the results is."""
+    if counted.rejected or not counted.tiers:
+        title = f"Rejected, {counted.rejected:,} traces"
+        bar = ranked_plot(title, counted.reasons, f"reasons {asked}", [QUIET])
+        _narrow(state.choosing("reason", [bar]) if bar else None)
+    else:
+        colors = [TIER_COLORS[tier] for tier in counted.tiers]
+        bar = ranked_plot("Worst tier, traces", counted.tiers, f"tiers {asked}", colors)
+        _narrow(state.choosing("worst", [bar]) if bar else None)
+
+
+def _narrow(state: FilterState | None) -> None:
+    if state is not None:
+        filtering.show(state)
+        st.rerun()
 
 
 def _table(found: Found, state: FilterState, library: Library, states: pl.DataFrame) -> None:
@@ -160,7 +191,7 @@ def _drawn_columns(library: Library, states: pl.DataFrame, show: str) -> list[st
     known = {"p"} if frame["min_p"].null_count() < frame.height else set()
     labelled = {"label"} if states.height else set()
     drawn = {"trace", "task", "first_words", "reward", "turns", "calls"} | several | failed | known | labelled
-    order = "trace first_words reward turns calls failed worst reason label p task folder source"
+    order = "trace task first_words reward turns calls failed worst reason label p folder source"
     return [name for name in order.split() if name in drawn]
 
 

@@ -19,6 +19,7 @@ from app.reading.read_trace import ReadTrace
 from app.reading.searching import Hit, hits
 from app.reading.turns import WINDOW, step_at, window_around
 from app.signing_in import viewer
+from app.theme import DARK, LIGHT
 from app.widgets.long_text import marked
 from app.widgets.tiers import tier_styles
 from app.widgets.trace_header import header
@@ -50,7 +51,8 @@ def draw() -> None:
 
 
 _BAR = (
-    ".st-key-reader-bar{position:sticky;top:3.2rem;z-index:90;background:var(--st-background-color,Canvas);"
+    "div:has(> .st-key-reader-bar){position:sticky;top:3.2rem;z-index:90;"
+    f"background:light-dark({LIGHT['backgroundColor']},{DARK['backgroundColor']});"
     "padding:.3rem 0;border-bottom:1px solid color-mix(in srgb,currentColor 14%,transparent)}"
     '[class*="st-key-turn-"]{scroll-margin-top:8rem}[class*="st-key-turn-"] h3{scroll-margin-top:8rem}'
 )
@@ -146,7 +148,7 @@ def _turn_buttons(read: ReadTrace, at: int) -> None:
     for name, letter, icon, to in (("Up", "P", "upward", at - 1), ("Down", "N", "downward", at + 1)):
         st.button(
             name,
-            key=f"turn-{letter}-{read.uid}",
+            key=f"step-{letter}-{read.uid}",
             shortcut=letter,
             icon=f":material/arrow_{icon}:",
             help="Next turn" if letter == "N" else "Previous turn",
@@ -249,9 +251,9 @@ def _turns(held: Opened, read: ReadTrace, at: int, look: Look) -> None:
 
 def _pages(read: ReadTrace, at: int, pages: int, where: str) -> None:
     """Windows of turns as pages; they follow the turn of the address."""
-    key = f"window-{where}-{read.uid}"
-    st.session_state[key] = at // WINDOW + 1
-    st.pagination(pages, key=key, on_change=_window, args=(read, key))
+    page = at // WINDOW + 1
+    key = f"window-{where}-{read.uid}-{page}"
+    st.pagination(pages, default=page, key=key, on_change=_window, args=(read, key))
 
 
 def _window(read: ReadTrace, key: str) -> None:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from app.reading.plain import escaped_lines
 
 _FENCE = re.compile(r" {0,9}(`{3,}|~{3,})")
-_LINK = re.compile(r"\[([^\[\]\n]{1,300})\]\((https?://[A-Za-z0-9][\w.~:/?#@!&'*+,;=%-]{0,1000})\)", re.ASCII)
+_LINK = re.compile(r"(?<!!)\[([^\[\]\n]{1,300})\]\((https?://[A-Za-z0-9][\w.~:/?#@!&'*+,;=%-]{0,1000})\)", re.ASCII)
 _CODE = re.compile(r"(?<![`\\])`([\w .,/()=+*\-]{1,200})`(?!`)")
 _HEADING = re.compile(r" {0,3}#{1,6}(?=\s)")
 _ACTING = re.compile(r"([\\<>&\[\]!$`])")

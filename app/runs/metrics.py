@@ -79,14 +79,17 @@ def panels(frame: pl.DataFrame) -> list[Panel]:
     shown = [*PANELS[:8], parts, *PANELS[8:]]
     found = []
     for panel in shown:
-        series = {name: label for name, label in panel.series.items() if _has(frame, name)}
+        series = {name: label for name, label in panel.series.items() if _has(frame, name, stacked=panel.stacked)}
         if series:
             found.append(Panel(panel.title, panel.unit, series, panel.colors, panel.stacked))
     return found
 
 
-def _has(frame: pl.DataFrame, name: str) -> bool:
-    return name in frame.columns and frame[name].null_count() < frame.height
+def _has(frame: pl.DataFrame, name: str, *, stacked: bool) -> bool:
+    """Whether there is anything to draw; of shares, which all are 0 but for a few, something above 0."""
+    if name not in frame.columns or frame[name].null_count() == frame.height:
+        return False
+    return not stacked or bool((frame[name] != 0).any())
 
 
 def read_metrics(folder: Path) -> pl.DataFrame | None:

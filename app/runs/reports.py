@@ -57,7 +57,7 @@ def _parts(blocks: Sequence[str]) -> Iterator[Part]:
             yield Table(caption, _frame(text.split("\n")))
             caption = ""
         elif text.startswith("#"):
-            level = len(text) - len(text.lstrip("#"))
+            level = min(len(text) - len(text.lstrip("#")), 4)
             yield Heading(level, _plain(text.lstrip("# ")))
         else:
             yield Paragraph(_plain(text))

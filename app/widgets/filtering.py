@@ -89,7 +89,7 @@ def order(state: FilterState) -> None:
     )
     if state.sort:
         turned = replace(state, descending=not state.descending, page=1)
-        words, icon = ("Highest first", "downward") if state.descending else ("Lowest first", "upward")
+        words, icon = ("Descending", "downward") if state.descending else ("Ascending", "upward")
         st.button(words, key="browse.turn", icon=f":material/arrow_{icon}:", on_click=show, args=(turned,))
 
 
@@ -147,7 +147,7 @@ def _choice(name: str, state: FilterState, library: Library) -> None:
 
 def _range(name: str, state: FilterState) -> None:
     limits = state.ranges.get(name, Range())
-    low, high = st.columns(2, gap="small")
+    low, high = st.columns(2, gap="small", vertical_alignment="bottom")
     keys = _synced(f"browse.{name}.low", limits.low), _synced(f"browse.{name}.high", limits.high)
 
     def changed() -> None:

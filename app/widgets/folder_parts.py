@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from app.folders import OpenFolder
+from app.reading.plain import escaped
 from app.runs import funnels, lineage, reports
 from app.runs.files import MANIFEST, REPORT, TRAINING, inside, read_json, read_text
 from curate.manifest import sha256_file
@@ -28,7 +29,7 @@ def manifest(folder: OpenFolder) -> None:
         if figures.is_empty():
             st.caption("none")
         else:
-            st.dataframe(figures, hide_index=True, height=480)
+            st.dataframe(figures, hide_index=True, height="content" if figures.height < 20 else 720)
 
 
 def _told(folder: OpenFolder) -> dict[str, Any]:
@@ -57,11 +58,10 @@ def report(folder: OpenFolder) -> None:
         return
     for part in reports.parts(text):
         if isinstance(part, reports.Heading):
-            st.space("small")
-            st.text(part.text)
+            st.markdown(f"{'#' * (part.level + 2)} {escaped(part.text)}")
         elif isinstance(part, reports.Paragraph):
             st.text(part.text)
         else:
             if part.caption:
-                st.text(part.caption)
+                st.markdown(f"**{escaped(part.caption)}**")
             st.dataframe(part.frame, hide_index=True, height="content" if part.frame.height < 30 else 600)

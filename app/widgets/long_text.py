@@ -77,9 +77,10 @@ def _pieces_view(text: str, form: Form, needle: str, key: str) -> None:
     count, page_key = pieces(text), f"piece-{key}"
     if needle:
         _found(text, needle, page_key if count > 1 else "", key)
-    number = 1
+    number: int = st.session_state.get(page_key, 1)
     if count > 1:
-        number = st.pagination(count, key=page_key)
+        widget = f"{page_key}-{number}"
+        st.pagination(count, default=min(number, count), key=widget, on_change=_page, args=(page_key, widget))
     shown = piece(text, number)
     if form == "markdown":
         markdown_text(shown.text)
@@ -113,6 +114,10 @@ def marked(match: Match) -> str:
     lead = " " if before[-1:].isspace() else ""
     tail = " " if after[:1].isspace() else ""
     return f"{escaped(before)}{lead}**{escaped(match.found, 80)}**{tail}{escaped(after)}"
+
+
+def _page(page_key: str, widget: str) -> None:
+    st.session_state[page_key] = int(st.session_state[widget])
 
 
 def _turn_to(page_key: str, offset: int) -> None:

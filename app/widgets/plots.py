@@ -16,15 +16,15 @@ _START = "split(datum.label, ' to ')[0]"
 _COUNT = {"tickCount": 3, "grid": True, "labelExpr": "format(datum.value, '~s')"}
 
 
-def columns_plot(title: str, counts: Mapping[str, int], color: str = SERIES[0]) -> None:
-    """Standing bars in the order given: a histogram."""
+def columns_plot(title: str, counts: Mapping[str, int], key: str) -> str | None:
+    """Standing bars in the order given, a histogram; the name of the bar that was clicked."""
     named = alt.X("value:N", sort=None, title=None, axis=_axis(labelAngle=0, labelOverlap="greedy", labelExpr=_START))
     counted = alt.Y("traces:Q", title=None, axis=_axis(**_COUNT))
-    _draw(title, counts, _bars(counts, color).encode(x=named, y=counted))
+    return _drawn(title, counts, _bars(counts, SERIES[0]).encode(x=named, y=counted), key)
 
 
-def ranked_plot(title: str, counts: Mapping[str, int], colors: Sequence[str] = SERIES[:1]) -> None:
-    """Lying bars with their names beside them, in the order given; of one colour or each of its own."""
+def ranked_plot(title: str, counts: Mapping[str, int], key: str, colors: Sequence[str] = SERIES[:1]) -> str | None:
+    """Lying bars with their names beside them, of one colour or each of its own; the name of the bar clicked."""
     names = _axis(labelLimit=125, labelFontSize=11, labelOverlap=False, labelFlush=False)
     named = alt.Y("value:N", sort=None, title=None, axis=names)
     counted = alt.X("traces:Q", title=None, axis=_axis(**_COUNT))
@@ -32,7 +32,7 @@ def ranked_plot(title: str, counts: Mapping[str, int], colors: Sequence[str] = S
     if len(colors) > 1:
         scale = alt.Scale(domain=list(counts), range=list(colors))
         chart = chart.encode(color=alt.Color("value:N", scale=scale, legend=None))
-    _draw(title, counts, chart)
+    return _drawn(title, counts, chart, key)
 
 
 def _bars(counts: Mapping[str, int], color: str) -> alt.Chart:
@@ -46,9 +46,13 @@ def _axis(**options: Any) -> alt.Axis:
     return alt.Axis(**{"ticks": False, "domain": False, "grid": False, "labelPadding": 4, **options})
 
 
-def _draw(title: str, counts: Mapping[str, int], chart: alt.Chart) -> None:
+def _drawn(title: str, counts: Mapping[str, int], chart: alt.Chart, key: str) -> str | None:
     st.caption(title)
-    if counts:
-        st.altair_chart(chart.properties(height=HEIGHT), width="stretch", alt=title)
-    else:
+    if not counts:
         st.text("none")
+        return None
+    clickable = chart.properties(height=HEIGHT).add_params(alt.selection_point(name="bar", fields=["value"]))
+    event: Any = st.altair_chart(clickable, width="stretch", alt=title, key=key, on_select="rerun")
+    bars = event["selection"].get("bar") or [{}]
+    name = bars[0].get("value")
+    return name if name in counts else None

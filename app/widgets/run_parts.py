@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 
 import polars as pl
 import streamlit as st
 
 from app.folders import OpenFolder
-from app.reading.plain import escaped
 from app.runs import audits, evaluations, funnels, metrics
 from app.runs.tables import read_table
 from app.widgets.run_plots import bars, calibration, curves, intervals, tier_colors, with_figures
@@ -29,8 +29,7 @@ def training(folders: Sequence[OpenFolder]) -> None:
     if not runs:
         st.info("The run has no step yet.", icon=":material/info:")
         return
-    for name, frame in runs.items():
-        _headline(name, metrics.headline(frame), named=len(runs) > 1)
+    _headlines({name: metrics.headline(frame) for name, frame in runs.items()})
     panels = {panel.title: panel for frame in runs.values() for panel in metrics.panels(frame)}
     columns = st.columns(2)
     for at, panel in enumerate(panels.values()):
@@ -40,9 +39,30 @@ def training(folders: Sequence[OpenFolder]) -> None:
             with_figures(panel.title, curves(panel, found, list(runs)), figures, f"training-{at}")
 
 
-def _headline(name: str, told: metrics.Headline, *, named: bool) -> None:
-    if named:
-        st.markdown(f"**{escaped(name)}**")
+def _headlines(told: Mapping[str, metrics.Headline]) -> None:
+    """The figures of a run, or of several in a table."""
+    if len(told) > 1:
+        rows = [{"run": name, **asdict(each), "gain": each.gain} for name, each in told.items()]
+        titles = {
+            "first": "reward, first tenth",
+            "last": "reward, last tenth",
+            "kl": "KL",
+            "length": "tokens a rollout",
+        }
+        form = {"length": "%.0f"}
+        config = {
+            name: st.column_config.NumberColumn(titles.get(name, name), format=form.get(name, "%.4f"))
+            for name in ("first", "last", "gain", "kl", "length", "loss")
+        }
+        order = ["run", "steps", "first", "last", "gain", "kl", "length", "loss"]
+        frame = pl.DataFrame(rows, infer_schema_length=None)
+        st.dataframe(frame, hide_index=True, column_config=config, column_order=order)
+        return
+    for each in told.values():
+        _metrics(each)
+
+
+def _metrics(told: metrics.Headline) -> None:
     shown = [("steps", f"{told.steps:,}", None)]
     if told.last is not None:
         shown.append(("reward, last tenth", f"{told.last:.3f}", None if told.gain is None else f"{told.gain:+.3f}"))
@@ -60,7 +80,7 @@ def curation(folder: OpenFolder) -> None:
         st.info("The manifest tells no funnel.", icon=":material/info:")
         return
     stages = funnels.stages(found).with_columns((pl.col("part") == "rejected").cast(pl.Int8).alias("order"))
-    colors = {"left": SERIES[0], "rejected": SERIES[1]}
+    colors = {"left": SERIES[0], "rejected": SERIES[5]}
     chart = bars(stages, "stage", "rows", color="part", colors=colors, unit="trajectories")
     with_figures("Trajectories left after each step, and what it turned away", chart, found, "funnel")
     sources = funnels.sources(counts)

@@ -13,16 +13,18 @@ from app.runs.metrics import COLORS, Panel
 from cachebuild.answer import TIERS
 from curate.palette import QUIET, SERIES
 
-HEIGHT = 230
+HEIGHT = 290
 _DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [1, 4], [10, 4])
 """Of several runs over each other; the colour stays that of the series."""
+_SYMBOLS: dict[str, Any] = {"symbolOpacity": 1, "symbolStrokeWidth": 3, "symbolSize": 110, "rowPadding": 2}
+_NAMES = alt.Axis(labelLimit=260, labelOverlap=False, ticks=False, domain=False, labelPadding=6)
 
 
 def with_figures(title: str, chart: alt.TopLevelMixin, figures: pl.DataFrame, key: str) -> None:
     """A plot with its title and, to be opened, the figures it is made of."""
     st.markdown(f"**{title}**")
     st.altair_chart(chart, width="stretch", key=f"plot-{key}", alt=title)  # type: ignore[arg-type]
-    folded = st.expander("Show figures", key=f"figures-{key}", on_change="rerun")
+    folded = st.expander("Show figures", type="compact", key=f"figures-{key}", on_change="rerun")
     if folded.open:
         folded.dataframe(figures, hide_index=True)
 
@@ -42,9 +44,9 @@ def curves(panel: Panel, found: pl.DataFrame, runs: Sequence[str]) -> alt.TopLev
 def _lines(panel: Panel, found: pl.DataFrame, names: Sequence[str], runs: Sequence[str]) -> alt.TopLevelMixin:
     alone = len(names) == 1
     if alone and len(runs) > 1:  # one figure of several runs: the colour tells the runs apart
-        color = _color("run:N", list(runs), list(SERIES), legend=True)
+        color = _color("run:N", list(runs), list(SERIES), legend=True, symbol="stroke")
     else:
-        color = _color("series:N", names, _colors(panel, names), legend=not alone)
+        color = _color("series:N", names, _colors(panel, names), legend=not alone, symbol="stroke")
     base = alt.Chart(found).encode(
         x=alt.X("step:Q", title="step", axis=alt.Axis(grid=False, tickMinStep=1)),
         color=color,
@@ -79,14 +81,17 @@ def _colors(panel: Panel, names: Sequence[str]) -> list[str]:
     return [panel.colors.get(name, SERIES[at % len(SERIES)]) for at, name in enumerate(names)]
 
 
-def _color(field: str, domain: Sequence[str], colors: Sequence[str], *, legend: bool) -> alt.Color:
-    shown = alt.Legend(title=None, orient="top", columns=4, symbolType="square") if legend else None
+def _color(
+    field: str, domain: Sequence[str], colors: Sequence[str], *, legend: bool, symbol: str = "square"
+) -> alt.Color:
+    shown = alt.Legend(title=None, orient="top", columns=4, symbolType=symbol, **_SYMBOLS) if legend else None
     return alt.Color(field, scale=alt.Scale(domain=list(domain), range=list(colors)), legend=shown)
 
 
 def _dash(runs: Sequence[str]) -> alt.StrokeDash:
     scale = alt.Scale(domain=list(runs), range=[list(each) for each in _DASHES[: len(runs)]])
-    return alt.StrokeDash("run:N", scale=scale, legend=alt.Legend(title=None, orient="top"))
+    legend = alt.Legend(title=None, orient="bottom", columns=2, symbolStrokeWidth=2, symbolOpacity=1, symbolSize=400)
+    return alt.StrokeDash("run:N", scale=scale, legend=legend)
 
 
 def _number(name: str) -> alt.Tooltip:
@@ -115,7 +120,7 @@ def bars(
         percent: the lengths are shares of 1.
     """
     encoded: dict[str, Any] = {
-        "y": alt.Y(f"{name}:N", sort=None, title=None, axis=alt.Axis(labelLimit=260, ticks=False, domain=False)),
+        "y": alt.Y(f"{name}:N", sort=None, title=None, axis=_NAMES),
         "x": alt.X(f"{value}:Q", title=unit, stack="zero", axis=alt.Axis(format="%") if percent else alt.Axis()),
         "tooltip": [alt.Tooltip(each) for each in frame.columns if each not in ("order", "total")],
     }
@@ -126,7 +131,8 @@ def bars(
             encoded["order"] = alt.Order("order:Q")
     mark = {"color": SERIES[0]} if color is None else {}
     chart = alt.Chart(frame).mark_bar(height={"band": 0.72}, **mark).encode(**encoded)
-    return chart.properties(height=70 + 24 * frame[name].n_unique())
+    legend = 60 if color is not None else 0
+    return chart.properties(height=80 + legend + 26 * frame[name].n_unique())
 
 
 def tier_colors() -> dict[str, str]:
@@ -154,7 +160,7 @@ def calibration(bins: pl.DataFrame) -> alt.TopLevelMixin:
     size = alt.Size("answers:Q", scale=alt.Scale(range=[40, 320]), legend=None)
     points = base.mark_circle(opacity=0.9).encode(size=size, tooltip=told)
     line = honest.encode(x=alt.X("p:Q", scale=whole), y=alt.Y("came:Q", scale=whole))
-    return (line + base.mark_line(strokeWidth=2) + points).properties(height=300)
+    return (line + base.mark_line(strokeWidth=2) + points).properties(height=380)
 
 
 def intervals(frame: pl.DataFrame) -> alt.TopLevelMixin:
@@ -165,11 +171,11 @@ def intervals(frame: pl.DataFrame) -> alt.TopLevelMixin:
     """
     sides = list(dict.fromkeys(frame["side"]))
     base = alt.Chart(frame).encode(
-        y=alt.Y("figure:N", sort=None, title=None, axis=alt.Axis(labelLimit=260)),
+        y=alt.Y("figure:N", sort=None, title=None, axis=_NAMES),
         yOffset=alt.YOffset("side:N", sort=sides),
         color=_color("side:N", sides, list(SERIES), legend=True),
     )
     told = [alt.Tooltip("figure:N"), alt.Tooltip("side:N"), *(_number(name) for name in ("value", "low", "high"))]
     lines = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title="value, 95 %"), x2="high:Q", tooltip=told)
     points = base.mark_circle(size=70, opacity=1).encode(x="value:Q", tooltip=told)
-    return (lines + points).properties(height=50 + 40 * frame["figure"].n_unique())
+    return (lines + points).properties(height=120 + 40 * frame["figure"].n_unique())

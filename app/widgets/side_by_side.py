@@ -137,7 +137,7 @@ def _calls(step: Step | None, side: Shown, place: str) -> None:
     for number, result in enumerate(step.results):
         text = result["content"] or ""
         label = f"result {escaped(result['name'] or '', 40)}, {len(text):,} characters"
-        folded = st.expander(label, key=f"result-{place}-{step.at}-{number}", on_change="rerun")
+        folded = st.expander(label, type="compact", key=f"result-{place}-{step.at}-{number}", on_change="rerun")
         if folded.open:
             folded.code(text[:SHOWN_CHARS], language=None, wrap_lines=True)
             if len(text) > SHOWN_CHARS:

@@ -29,10 +29,10 @@ def trace_columns() -> Mapping[str, Any]:
     text, number = st.column_config.TextColumn, st.column_config.NumberColumn
     tiers, colors = list(TIER_COLORS), list(TIER_COLORS.values())
     return {
-        "trace": text("Trace", width=120),
+        "trace": text("Trace", width=104),
         "folder": text("Folder", width=100),
         "source": text("Source", width=100),
-        "task": text("Task", width=100),
+        "task": text("Task", width=84),
         "first_words": text("First words", width=250),
         "reward": number("Reward", width=64, format="%.2f"),
         "turns": number("Turns", width=56),
@@ -40,7 +40,7 @@ def trace_columns() -> Mapping[str, Any]:
         "failed": number("Failed", width=58, help="Calls whose result tells of a failure."),
         "worst": st.column_config.MultiselectColumn("Worst tier", width=105, options=tiers, color=colors),
         "p": number("Lowest p", width=75, format="%.2f"),
-        "reason": text("Rejected", width=160, help="The step that rejected it, and why."),
+        "reason": text("Rejected", width=140, help="The step that rejected it, and why."),
         "label": text("Label", width=110),
     }
 

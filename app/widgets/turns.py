@@ -119,10 +119,12 @@ def draw_step(read: ReadTrace, step: Step, look: Look, library: Library, current
 @st.fragment
 def _fragment(read: ReadTrace, step: Step, look: Look, library: Library) -> None:
     key = f"{read.uid}-{step.message_index}"
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.subheader(_title(step), anchor=f"message-{step.message_index}", width="content")
-        if look.labels and step.role == "assistant":
+    if look.labels and step.role == "assistant" and _can_label():
+        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+            _head(step)
             _labelling("turn_controls", read.trace, step.message_index)
+    else:
+        _head(step)
     _thinking(step, key)
     text = step.message["content"] or step.message["content_json"] or ""
     if text:
@@ -132,6 +134,10 @@ def _fragment(read: ReadTrace, step: Step, look: Look, library: Library) -> None
         st.caption("(empty)")
     for call in step.calls:
         _call(read, call, look, library, f"{key}-{call.call_index}")
+
+
+def _head(step: Step) -> None:
+    st.subheader(_title(step), anchor=f"message-{step.message_index}", width="content")
 
 
 def _title(step: Step) -> str:
@@ -281,9 +287,13 @@ def _rests_on(evidence: Evidence, look: Look, library: Library) -> None:
         link("read", label, icon=":material/link:", folder=key.folder, trace=key.trace, turn=at)
 
 
+def _can_label() -> bool:
+    return find_spec("app.widgets.labelling") is not None
+
+
 def _labelling(name: str, *args: Any) -> None:
     """Draw a control of the labelling widgets where there are any."""
-    if find_spec("app.widgets.labelling") is not None:
+    if _can_label():
         getattr(import_module("app.widgets.labelling"), name)(*args)
 
 

@@ -7,45 +7,15 @@ from typing import Any
 
 import polars as pl
 
+from app.indexing import SCHEMA
 from app.library import Library
 
-SCHEMA: dict[str, Any] = {
+FRAME_SCHEMA: dict[str, Any] = {
     "row": pl.UInt32,
     "folder": pl.Categorical,
-    "kind": pl.String,
-    "table": pl.String,
+    "kind": pl.Categorical,
     "trace": pl.String,
-    "trajectory_id": pl.String,
-    "content_hash": pl.String,
-    "source": pl.String,
-    "env_id": pl.String,
-    "task_id": pl.String,
-    "task_group": pl.String,
-    "trial": pl.Int32,
-    "split": pl.String,
-    "license": pl.String,
-    "reward": pl.Float32,
-    "weight": pl.Float32,
-    "messages": pl.UInt32,
-    "turns": pl.UInt32,
-    "calls": pl.UInt32,
-    "failed_calls": pl.UInt32,
-    "characters": pl.UInt64,
-    "tools": pl.List(pl.String),
-    "turn_kinds": pl.List(pl.String),
-    "tiers": pl.List(pl.String),
-    "worst_tier": pl.String,
-    "min_p": pl.Float32,
-    "thinking": pl.UInt32,
-    "flags": pl.List(pl.String),
-    "reject_step": pl.String,
-    "reject_reason": pl.String,
-    "parent_id": pl.String,
-    "status": pl.String,
-    "first_words": pl.String,
-    "shard": pl.UInt16,
-    "group": pl.UInt16,
-    "at": pl.UInt32,
+    **SCHEMA,
 }
 DEFAULTS: dict[str, Any] = {
     "folder": "clean",
@@ -80,7 +50,7 @@ def index_frame(*rows: dict[str, Any]) -> pl.DataFrame:
         trace = row.get("trace", f"trace-{number}")
         named = {"row": number, "trace": trace, "trajectory_id": trace, "content_hash": f"hash-{trace}"}
         made.append({**DEFAULTS, **named, **row})
-    return pl.DataFrame(made, schema=SCHEMA)
+    return pl.DataFrame(made, schema=FRAME_SCHEMA)
 
 
 class FakeLibrary(Library):

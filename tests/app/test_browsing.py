@@ -44,6 +44,11 @@ def test_tiers_are_ordered_from_exact_to_simulated():
     assert ordered == ["exact", "normalised", "fuzzy", "best_effort", "unavailable", "simulated", None]
 
 
+def test_words_are_ordered_by_their_letters():
+    library = FakeLibrary(index_frame({"source": "b"}, {"source": "c"}, {"source": "a"}))
+    assert find(library, FilterState(sort="source")).page(1)["source"].to_list() == ["a", "b", "c"]
+
+
 def test_text_and_fields_narrow_together():
     library = FakeLibrary(index_frame({"reward": 1.0}, {"reward": 0.0}, {"reward": 1.0}), {0: "cat", 1: "cat"})
     state = FilterState(text="CAT", ranges={"reward": Range(0.5, None)})

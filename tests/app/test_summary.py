@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from app.browsing import find
 from app.filters import FilterState
-from app.summary import BINS, histogram, summary, top
+from app.summary import BINS, bin_limits, histogram, summary, top
 from tests.app.index_frames import FakeLibrary, index_frame
 
 FLOATS = st.lists(st.floats(-1e6, 1e6, width=32), max_size=60)
@@ -30,6 +30,15 @@ def test_bins_of_counts_hold_every_value_once(values):
 
 def test_rewards_of_failure_and_success_stand_for_themselves():
     assert histogram(pl.Series("reward", [1.0, 0.0, 1.0], dtype=pl.Float32)) == {"0": 1, "1": 2}
+
+
+@given(st.lists(st.floats(0, 1, width=32), min_size=1, max_size=60))
+def test_the_limits_of_a_bin_find_what_it_counts(values):
+    rewards = pl.Series("reward", values, dtype=pl.Float32)
+    library = FakeLibrary(index_frame(*({"reward": reward} for reward in rewards)))
+    for name, count in histogram(rewards).items():
+        found = find(library, FilterState().within("reward", bin_limits(name)))
+        assert len(found.rows) >= count
 
 
 def test_bins_have_round_limits():

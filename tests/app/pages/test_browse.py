@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 import app.pages.browse
 from app import opened
+from app.labels.store import Queue, Target
 from tests.app.index_frames import FakeLibrary, index_frame
 
 
@@ -92,7 +93,7 @@ def test_an_address_restores_filters_order_and_page(page):
     assert test.multiselect(key="browse.tool").value == ["book"]
     assert test.number_input(key="browse.reward.low").value == 0.1
     assert test.selectbox(key="browse.sort").value == "reward"
-    assert test.button(key="browse.turn").label == "Highest first"
+    assert test.button(key="browse.turn").label == "Descending"
 
 
 def test_a_choice_narrows_the_table_and_stands_in_the_address(page):
@@ -218,6 +219,25 @@ def test_anothers_labels_stay_hidden_until_one_has_labelled(page, label, signed_
     assert not page(label="bad").dataframe
     label("ann", "flight-1", "good")
     assert _traces(page(label="bad")) == ["flight-1"]
+
+
+def test_a_label_that_was_taken_back_is_gone(page, label, labels, signed_in):
+    signed_in("ann")
+    label("ann", "flight-1", "good")
+    assert _traces(page(label="good")) == ["flight-1"]
+    labels.undo("ann")
+    assert not page(label="good").dataframe
+
+
+def test_a_new_queue_hides_what_is_to_be_labelled_in_it(page, label, labels, signed_in):
+    signed_in("ann")
+    label("bob", "flight-1", "bad")
+    label("ann", "flight-1", "good")
+    assert page(label="bad").dataframe
+    target = Target("flight-1", "hash-flight-1")
+    labels.add_queue(Queue("second look", "assigned", "trajectory", 0, ("ann",), [(target, 0.0)]))
+    assert not page(label="bad").dataframe
+    assert page(label="mine.good").dataframe
 
 
 def test_who_has_not_signed_in_sees_no_labels(page, label):
