@@ -21,7 +21,6 @@ from app.reading.turns import WINDOW, step_at, window_around
 from app.signing_in import viewer
 from app.theme import DARK, LIGHT
 from app.widgets.long_text import marked
-from app.widgets.tiers import tier_styles
 from app.widgets.trace_header import header
 from app.widgets.turns import Look, draw_step, kept, ready, role_styles, trace_controls
 
@@ -40,7 +39,7 @@ def draw() -> None:
     if read is None:
         _say_missing(key)
         return
-    st.html(f"<style>{tier_styles()}{role_styles()}{_BAR}</style>")
+    st.html(f"<style>{role_styles()}{_BAR}</style>")
     at = _step(read)
     _bar(held, read, at)
     header(read, held.library)
@@ -51,10 +50,10 @@ def draw() -> None:
 
 
 _BAR = (
-    "div:has(> .st-key-reader-bar){position:sticky;top:3.2rem;z-index:90;"
+    "div:has(> .st-key-reader-bar){position:sticky;top:3.75rem;z-index:90;"
     f"background:light-dark({LIGHT['backgroundColor']},{DARK['backgroundColor']});"
     "padding:.3rem 0;border-bottom:1px solid color-mix(in srgb,currentColor 14%,transparent)}"
-    '[class*="st-key-turn-"]{scroll-margin-top:8rem}[class*="st-key-turn-"] h3{scroll-margin-top:8rem}'
+    '[class*="st-key-turn-"]{scroll-margin-top:8.5rem}[class*="st-key-turn-"] h3{scroll-margin-top:8.5rem}'
 )
 
 
@@ -96,7 +95,7 @@ def _go(message_index: int) -> None:
 
 
 def _go_step(read: ReadTrace, number: int) -> None:
-    _go(read.steps[number].message_index)
+    _go(read.steps[number].index)
 
 
 def _open(key: TraceKey) -> None:
@@ -189,7 +188,7 @@ def _bytes(form: Export, row: Any) -> bytes:
 
 
 def _look(at: int, read: ReadTrace) -> Look:
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         st.text_input(
             "Search",
             key="find",
@@ -266,6 +265,6 @@ def _scroll(read: ReadTrace, at: int) -> None:
     st.session_state[_PLACE] = place
     if not read.steps or before == place or (at == 0 and (before is None or before[0] != read.uid)):
         return
-    found = f"document.getElementById('message-{read.steps[at].message_index:d}')"
+    found = f"document.getElementById('message-{read.steps[at].index:d}')"
     script = f"setTimeout(()=>{found}?.scrollIntoView({{block:'start'}}),50)"
     st.html(f"<script>{script}</script>", unsafe_allow_javascript=True)

@@ -10,8 +10,10 @@ from curate.canonical import compact_json, parse_json
 Form: TypeAlias = Literal["json", "markdown", "plain"]
 FORMS: Mapping[Form, str] = {"json": "JSON", "markdown": "Markdown", "plain": "Plain"}
 
-MAX_VALUES = 2_000
+MAX_VALUES = 1_000
 """Values of one JSON text that are drawn."""
+MAX_CHILDREN = 99
+"""Values of one list or object in it that are drawn."""
 MAX_TEXT = 2_000
 """Characters of one text in it that are drawn."""
 MAX_NAME = 200
@@ -76,7 +78,7 @@ class _Fold:
         if not isinstance(value, (dict, list)):
             holder[key] = _drawable(value)
             return []
-        kept = min(len(value), max(self.left, 0))
+        kept = min(len(value), MAX_CHILDREN, max(self.left, 0))
         self.left -= kept
         self.cut += len(value) - kept
         told = f"{len(value) - kept:,} more"

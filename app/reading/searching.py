@@ -37,7 +37,7 @@ def _hits(steps: Sequence[Step], needle: str) -> Iterator[Hit]:
 
 
 def _texts(step: Step) -> Iterator[tuple[int, str, str | None, str]]:
-    message, index = step.message, step.message_index
+    message, index = step.message, step.index
     yield index, "thinking", None, message["reasoning_content"] or ""
     yield index, "text", None, message["content"] or message["content_json"] or ""
     for call in step.calls:

@@ -57,7 +57,7 @@ class ValueSources:
         self._messages = row["messages"] or []
         self._schemas = _schemas(row["tools"])
         self._tools = {call.result_index: call.call["name"] for step in steps for call in step.calls}
-        self._calls = {step.message_index: step.calls for step in steps if step.calls}
+        self._calls = {step.index: step.calls for step in steps if step.calls}
         self._index = ValueIndex()
         self._told = 0
         self._found: dict[tuple[int, int], list[ArgumentValue]] = {}

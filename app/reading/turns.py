@@ -45,7 +45,7 @@ class Step:
 
     Attributes:
         number: counted from 0.
-        message_index: of its message.
+        index: of its message in the trajectory.
         message: as recorded.
         kind: of assistant turns, else None.
         thinking: the entries about its thought.
@@ -54,7 +54,7 @@ class Step:
     """
 
     number: int
-    message_index: int
+    index: int
     message: Message
     kind: TurnKind | None
     thinking: tuple[Thinking, ...]
@@ -104,7 +104,7 @@ def _read_call(pair: PairedCall, messages: Sequence[Message], evidence: dict[tup
 
 def step_numbers(steps: Sequence[Step]) -> dict[int, int]:
     """Message index -> the turn it belongs to; a result's is that of its call."""
-    own = {step.message_index: step.number for step in steps}
+    own = {step.index: step.number for step in steps}
     answers = {call.result_index: step.number for step in steps for call in step.calls if call.result_index is not None}
     return own | answers
 

@@ -39,7 +39,7 @@ def result_view(text: str, key: str) -> None:
             st.segmented_control(
                 "Form",
                 list(FORMS),
-                default=form_of(text),
+                default=_suits(text, key),
                 required=True,
                 format_func=lambda name: FORMS[name],
                 key=f"form-{key}",
@@ -64,6 +64,15 @@ def result_view(text: str, key: str) -> None:
         _json_view(value)
     else:
         _pieces_view(pretty(text) if form == "json" else text, form, needle, key)
+
+
+def _suits(text: str, key: str) -> Form:
+    """The form that suits a text; found once, as megabytes have to be parsed for it."""
+    name = f"suits-{key}"
+    if name not in st.session_state:
+        st.session_state[name] = form_of(text)
+    found: Form = st.session_state[name]
+    return found
 
 
 def _json_view(value: object) -> None:

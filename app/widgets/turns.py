@@ -12,15 +12,14 @@ import streamlit as st
 
 from app.library import Library
 from app.navigation import link
-from app.opened import opened
 from app.reading.forms import pretty
 from app.reading.plain import escaped
 from app.reading.read_trace import ReadTrace
 from app.reading.sources import ArgumentValue
-from app.reading.turns import WINDOW, ReadCall, Step
+from app.reading.turns import ReadCall, Step
 from app.traces import Trace, TraceKey
 from app.widgets.long_text import markdown_text, plain_text, result_view
-from app.widgets.tiers import tier_badge, tier_styles
+from app.widgets.tiers import tier_badge as tier_badge
 from curate.trajectory import Evidence, Thinking
 
 ICONS = {
@@ -76,24 +75,6 @@ def role_styles() -> str:
     return "".join(rules)
 
 
-def draw_turns(trace: Trace, first: int = 0, count: int = WINDOW, way: str = "plain", *, labels: bool = False) -> None:
-    """Draw steps of a trajectory on any page.
-
-    Args:
-        trace: what is read.
-        first: number of the first step drawn.
-        count: how many are drawn at most.
-        way: texts as `plain` or `markdown`; `json` shows arguments as JSON.
-        labels: with the controls that label a turn.
-    """
-    read = ready(trace)
-    window = range(len(read.steps))[first : first + count]
-    st.html(f"<style>{role_styles()}{tier_styles()}</style>")
-    look = Look(way == "markdown", way == "json", window, labels=labels)
-    for number in window:
-        draw_step(read, read.steps[number], look, opened().library, False)
-
-
 def ready(trace: Trace) -> ReadTrace:
     """A trace made ready for reading, kept while the visitor reads it."""
     kept: ReadTrace | None = st.session_state.get(_KEPT)
@@ -118,11 +99,11 @@ def draw_step(read: ReadTrace, step: Step, look: Look, library: Library, current
 
 @st.fragment
 def _fragment(read: ReadTrace, step: Step, look: Look, library: Library) -> None:
-    key = f"{read.uid}-{step.message_index}"
+    key = f"{read.uid}-{step.index}"
     if look.labels and step.role == "assistant" and _can_label():
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             _head(step)
-            _labelling("turn_controls", read.trace, step.message_index)
+            _labelling("turn_controls", read.trace, step.index)
     else:
         _head(step)
     _thinking(step, key)
@@ -137,11 +118,11 @@ def _fragment(read: ReadTrace, step: Step, look: Look, library: Library) -> None
 
 
 def _head(step: Step) -> None:
-    st.subheader(_title(step), anchor=f"message-{step.message_index}", width="content")
+    st.subheader(_title(step), anchor=f"message-{step.index}", width="content")
 
 
 def _title(step: Step) -> str:
-    parts = [f"{ICONS.get(step.role, ':material/settings:')} {step.message_index}", escaped(step.role, 40)]
+    parts = [f"{ICONS.get(step.role, ':material/settings:')} {step.index}", escaped(step.role, 40)]
     parts += [step.kind] if step.kind else []
     if step.role == "tool":
         parts.append(f"result of {escaped(step.message['name'] or 'a tool', 80)} that answers no call")
@@ -205,7 +186,7 @@ def _call(read: ReadTrace, call: ReadCall, look: Look, library: Library, key: st
             if call.paired_by == "order":
                 st.caption("paired by order", width="content")
             if call.evidence is not None:
-                tier_badge(call.evidence["tier"], key, call.evidence["p"], call.evidence["reason"])
+                tier_badge(call.evidence["tier"], call.evidence["p"], call.evidence["reason"])
         _arguments(read, call, look, key)
         _result(call, look, library, key)
 

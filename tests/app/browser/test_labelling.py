@@ -1,9 +1,8 @@
-"""A person and a browser: from the start page to ten labelled trajectories, by what stands on the screen."""
+"""A person signs up and labels ten trajectories, from the start page, by what can be read on it."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+import re
 from pathlib import Path
 
 import polars as pl
@@ -11,130 +10,109 @@ import pytest
 
 from app.labels.store import LabelStore
 from app.settings import LabelSettings
-from benchmarks.app_stage import Server, browser, missing, served, visitor
-from curate.__main__ import main as curate
+from benchmarks.app_stage import browser, missing, served, visitor
+from curate.folder import FolderWriter, Manifest
+from curate.readers.messages import message
+from curate.schema import TRAJECTORY
+from curate.trajectory import trajectory_of
 
-pytestmark = pytest.mark.skipif(missing() is not None, reason=missing() or "")
-PASSWORD = "correct horse"
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    """A dataset folder of short conversations that each call a tool."""
-    place = tmp_path_factory.mktemp("data")
-    lines = [json.dumps({"task_id": n, "trial": 0, "reward": 1.0, "traj": conversation(n)}) for n in range(16)]
-    (place / "made.jsonl").write_text("\n".join(lines))
-    assert curate(["--input", str(place / "made.jsonl"), "--out", str(place / "curated")]) == 0
-    return place / "curated"
-
-
-def conversation(number: int) -> list[dict]:
-    call = {
-        "id": "1",
-        "type": "function",
-        "function": {"name": "find_trip", "arguments": json.dumps({"trip": f"T{number}"})},
-    }
-    return [
-        {"role": "user", "content": f"Where does trip T{number} go, and does it stop in city {number * 7}?"},
-        {"role": "assistant", "content": None, "tool_calls": [call]},
-        {"role": "tool", "tool_call_id": "1", "name": "find_trip", "content": f"Trip T{number}: to city {number * 7}"},
-        {"role": "assistant", "content": f"Trip T{number} goes to city {number * 7}."},
-    ]
+pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
+MANY = 12
+PASSWORD = "correct horse battery"
 
 
 @pytest.fixture
-def server(folder, tmp_path) -> Iterator[Server]:
-    with served([folder], tmp_path, ["--quiet"]) as running:
-        yield running
+def folder(tmp_path: Path) -> Path:
+    """A dataset folder of trajectories about orders."""
+    out = tmp_path / "orders"
+    with FolderWriter(out, Manifest("curated", "test", {}, [])) as writer:
+        rows = []
+        for number in range(MANY):
+            told = [message("user", f"Where is order {number}?"), message("assistant", f"Order {number} is here.")]
+            rows.append(trajectory_of(f"order-{number}", told, source="desk", env_id="desk", task_id=str(number)))
+        writer.table("trajectories", TRAJECTORY).write(rows)
+        writer.count(trajectories=MANY)
+    return out
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    with browser() as found:
-        yield found
+def test_ten_trajectories_are_labelled_from_the_start_page(folder, tmp_path):
+    place = tmp_path / "place"
+    place.mkdir()
+    with browser() as found, served([folder], place) as server:
+        page = visitor(found)
+        page.goto(server.url)
+        _sign_up(page, "Ada")
+        _make_queue(page)
+        page.get_by_role("button", name="Start").click()
+        shown = [_label(page, "bgu"[done % 3]) for done in range(5)]
+        server.kill()
+        with page.expect_websocket():
+            server.start()
+        shown += [_label(page, "g") for _ in range(5)]
+        page.reload()
+        page.get_by_text(f"10 done, {MANY - 10} left").wait_for()
+        page.context.close()
+    with LabelStore.open(LabelSettings(place / "labels"), read_only=True) as labels:
+        kept = labels.events().sort("at")
+    assert kept.height == 10
+    assert kept["annotator"].unique().to_list() == ["Ada"]
+    assert kept["verdict"].to_list() == ["bad", "good", "unsure", "bad", "good"] + ["good"] * 5
+    assert kept["trajectory_id"].to_list() == [f"order-{number}" for number in shown]
+    assert kept["shown_ms"].min() >= 300
 
 
-def sign_up(page, name: str) -> None:
+def _sign_up(page, name: str) -> None:
     page.get_by_role("link", name="Sign in to label").click()
-    page.get_by_role("textbox", name="Name").fill(name)
+    page.get_by_label("Name").fill(name)
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_label("Password again").fill(PASSWORD)
     page.get_by_role("button", name="Make the account").click()
-    page.get_by_text(f"You are signed in as {name}").wait_for()
+    page.get_by_text(re.compile("You are signed in as")).wait_for()
 
 
-def begin(page) -> None:
-    page.get_by_role("link", name="Label", exact=True).click()
+def _make_queue(page) -> None:
+    page.get_by_role("link", name="Label", exact=True).first.click()
     page.get_by_role("button", name="Make the queue").click()
-    page.get_by_role("button", name="Start").click()
-    page.get_by_text("0 done, ").wait_for()
 
 
-def label(page, key: str, done: int) -> None:
-    """Read for half a second, press a key, and see that it counted."""
-    page.wait_for_timeout(500)
-    page.keyboard.press(key)
-    page.get_by_text(f"{done} done, ").wait_for()
+def _label(page, key: str) -> int:
+    """Read which order is asked about, and press a key until another is; returns the order."""
+    from playwright.sync_api import TimeoutError
+
+    asked = page.get_by_text(re.compile(r"Where is order \d+\?")).first
+    asked.wait_for()
+    words = asked.inner_text()
+    for _ in range(10):  # a page that connects anew does not hear a key
+        page.wait_for_timeout(400)
+        page.keyboard.press(key)
+        try:
+            page.get_by_text(words, exact=True).wait_for(state="detached", timeout=3000)
+            break
+        except TimeoutError:
+            pass
+    found = re.search(r"\d+", words)
+    assert found is not None
+    return int(found[0])
 
 
-def recorded(place: Path) -> pl.DataFrame:
-    with LabelStore.open(LabelSettings(label_dir=place / "labels"), read_only=True) as store:
-        return store.events()
-
-
-def test_signs_up_and_labels_ten_trajectories_from_the_start_page(server, chromium, tmp_path):
-    page = visitor(chromium)
-    page.goto(server.url)
-    sign_up(page, "Ada")
-    begin(page)
-    for done in range(1, 11):
-        label(page, "GBU"[done % 3], done)
-    page.get_by_text("10 done, ").wait_for()
-    events = recorded(tmp_path)
-    assert events["trajectory_id"].n_unique() == events.height == 10
-    assert set(events["annotator"]) == {"Ada"}
-    assert events["verdict"].to_list() == [("good", "bad", "unsure")[done % 3] for done in range(1, 11)]
-    assert events["shown_ms"].min() >= 300
-
-
-def test_a_killed_server_loses_nothing_and_one_stays_signed_in(server, chromium, tmp_path):
-    page = visitor(chromium)
-    page.goto(server.url)
-    sign_up(page, "Ada")
-    begin(page)
-    for done in range(1, 4):
-        label(page, "G", done)
-    server.kill()
-    page.keyboard.press("B")
-    server.start()
-    page.get_by_text("Label with a key or a click.").wait_for()  # a new visit, at the first unlabelled trace
-    page.get_by_text("3 done, ").wait_for()
-    for done in range(4, 7):
-        label(page, "B", done)
-    page.reload()
-    page.get_by_text("6 done, ").wait_for()
-    events = recorded(tmp_path)
-    assert events["trajectory_id"].n_unique() == events.height == 6
-    assert events["verdict"].to_list() == ["good"] * 3 + ["bad"] * 3
-
-
-def test_keys_rest_while_typing_and_a_double_press_is_one_label(server, chromium, tmp_path):
-    page = visitor(chromium)
-    page.goto(server.url)
-    sign_up(page, "Ada")
-    begin(page)
-    page.wait_for_timeout(500)
-    page.get_by_label("Note").fill("")
-    page.get_by_label("Note").press_sequentially("bug")
-    page.get_by_role("button", name="Made up").click()
-    page.wait_for_timeout(700)
-    assert recorded(tmp_path).is_empty()
-    for _ in range(3):
-        page.keyboard.press("B")
-    page.get_by_text("1 done, ").wait_for()
-    page.wait_for_timeout(700)
-    events = recorded(tmp_path)
-    assert (events["note"].to_list(), events["tags"].to_list()) == (["bug"], [["made_up"]])
-    page.keyboard.press("Z")
-    page.get_by_text("0 done, ").wait_for()
-    assert recorded(tmp_path)["action"].to_list() == ["label", "undo"]
+def test_a_key_pressed_at_once_labels_nothing(folder, tmp_path):
+    place = tmp_path / "place"
+    place.mkdir()
+    with browser() as found, served([folder], place) as server:
+        page = visitor(found)
+        page.goto(server.url)
+        _sign_up(page, "Ada")
+        _make_queue(page)
+        page.get_by_role("button", name="Start").click()
+        page.get_by_text(re.compile(r"Where is order \d+\?")).first.wait_for()
+        page.wait_for_timeout(400)
+        for _ in range(6):
+            page.keyboard.press("g")
+            page.wait_for_timeout(20)
+        page.wait_for_timeout(1000)
+        page.context.close()
+    with LabelStore.open(LabelSettings(place / "labels"), read_only=True) as labels:
+        kept = labels.events()
+    assert not kept.is_empty()
+    assert kept.filter(pl.col("shown_ms") < 300).is_empty()
+    assert kept["trajectory_id"].is_unique().all()

@@ -1,9 +1,8 @@
-"""The page that labels, and the controls that label while reading."""
+"""The page that labels: queues, keys, notes, and what may not become a label."""
 
 from __future__ import annotations
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from app.labels.events import Target
@@ -15,17 +14,6 @@ def page() -> None:
     from app.pages import label
 
     label.draw()
-
-
-def reading() -> None:
-    from app.opened import opened
-    from app.traces import TraceKey
-    from app.widgets.labelling import trace_controls, turn_controls
-
-    trace = opened().library.trace(TraceKey("clean", "t0"))
-    assert trace is not None
-    trace_controls(trace)
-    turn_controls(trace, 3)
 
 
 def run(script=page, **address: str) -> AppTest:
@@ -189,49 +177,3 @@ def test_texts_of_traces_are_never_markdown(serving, signed_in, queue):
     assert any("onerror" in each.value for each in test.text)
     marked = " ".join(str(each.value) for each in [*test.markdown, *test.caption])
     assert "<script" not in marked.replace("\\<", "") and "onerror" not in marked
-
-
-def test_while_reading_nothing_is_drawn_for_visitors(serving, cookies):
-    serving()
-    assert not run(reading).button
-    serving(read_only=True)
-    assert not run(reading).button
-
-
-class Unfolded:
-    """A popover that its reader has opened."""
-
-    open = True
-
-    def __init__(self, *given, **named) -> None:
-        self.box = st.container()
-
-    def __enter__(self):
-        return self.box.__enter__()
-
-    def __exit__(self, *raised):
-        return self.box.__exit__(*raised)
-
-
-def test_while_reading_a_trace_and_a_turn_are_labelled(serving, labels, signed_in, monkeypatch):
-    monkeypatch.setattr("app.widgets.labelling.MIN_DWELL_MS", 0)
-    serving()
-    signed_in("Ada")
-    assert not run(reading).button, "folded until it is asked for"
-    monkeypatch.setattr(st, "popover", Unfolded)
-    test = run(reading)
-    test.pills[1].set_value(["made_up"])
-    test.text_area[1].set_value("so")
-    press(press(test, "Bad"), "Good")
-    test.button[4].click().run()
-    assert events(labels) == [("t0", None, "bad", []), ("t0", None, "good", []), ("t0", 3, "bad", ["made_up"])]
-    assert labels.latest()["note"].to_list() == ["", "so"]
-
-
-def test_while_reading_a_press_that_comes_too_soon_is_refused(serving, labels, signed_in, monkeypatch):
-    monkeypatch.setattr("app.widgets.labelling.MIN_DWELL_MS", 3_600_000)
-    serving()
-    signed_in("Ada")
-    monkeypatch.setattr(st, "popover", Unfolded)
-    test = press(run(reading), "Bad")
-    assert "came before" in words(test) and events(labels) == []
