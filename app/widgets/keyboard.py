@@ -13,7 +13,7 @@ from app.reading.plain import escaped
 from app.reading.turns import Step, step_at, steps_of
 from app.signing_in import viewer
 from app.sitting import Item, Sitting
-from app.widgets.compact import COMPACT_STYLE, draw_compactly
+from app.widgets.compact import compact_styles, draw_compactly
 from curate.errors import UsageError
 
 STEPS, SCREEN = 30, 7
@@ -23,11 +23,11 @@ BEFORE = 6
 PANE = 690
 """Height of what is read, in pixels: keys and text stand on one screen."""
 _ICONS = {"good": ":material/thumb_up:", "bad": ":material/thumb_down:", "unsure": ":material/help:"}
-_STYLE = """<style>
+_STYLE = """
 [class*="st-key-label-tags"] button {min-height: 1.85rem; padding: 0 .6rem;}
 [class*="st-key-label-tags"] button > div, [class*="st-key-label-verdicts"] button > div {
   width: 100%; justify-content: space-between;}
-</style>"""
+"""
 
 
 def draw_item(item: Item) -> Callable[[], None] | None:
@@ -67,7 +67,7 @@ def draw_item(item: Item) -> Callable[[], None] | None:
 def _draw_turn(step: Step) -> None:
     """The turn that is judged stands first, so that no key comes before it is seen."""
     with st.container(border=True, key="label-turn"):
-        st.markdown(f":material/gavel: **Judge this turn**, message {step.index}")
+        st.markdown(f":material/gavel: **Judge this turn**, message {step.message_index}")
         draw_compactly([step])
 
 
@@ -86,7 +86,7 @@ def _about(item: Item, steps: int) -> None:
 
 def controls(sitting: Sitting, item: Item | None, schema: LabelSchema) -> None:
     """Verdicts, failure tags, note, skip and undo."""
-    st.html(_STYLE + COMPACT_STYLE)
+    st.html(f"<style>{_STYLE}{compact_styles()}</style>")
     if item is not None and item.trace is not None:
         _verdicts(item, sitting, schema)
         _tags(item, sitting, schema)
