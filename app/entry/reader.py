@@ -7,7 +7,7 @@ import streamlit as st
 from app.navigation import PAGES, page
 from app.opened import opened
 from app.reading.plain import escaped
-from app.signing_in import gate, viewer
+from app.signing_in import gate, stay_signed_in, viewer
 
 _STYLE = """<style>
 .stMainBlockContainer {padding-top: 4.25rem; padding-bottom: 3rem;}
@@ -26,6 +26,7 @@ def main() -> None:
     chosen = st.navigation(pages, position="top")
     gate()
     chosen.run()
+    stay_signed_in()
 
 
 main()

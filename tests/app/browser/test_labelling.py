@@ -62,7 +62,7 @@ def test_ten_trajectories_are_labelled_from_the_start_page(folder, tmp_path):
 
 
 def _sign_up(page, name: str) -> None:
-    page.get_by_role("link", name="Sign in to label").click()
+    page.get_by_role("link", name="Sign in", exact=True).click()
     page.get_by_label("Name").fill(name)
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_label("Password again").fill(PASSWORD)

@@ -13,10 +13,10 @@ PASSWORD = "correct horse"
 
 def account() -> None:
     from app.pages import account
-    from app.signing_in import gate, shown_in_sidebar
+    from app.signing_in import gate, stay_signed_in
 
     gate()
-    shown_in_sidebar()
+    stay_signed_in()
     account.draw()
 
 
