@@ -156,9 +156,9 @@ def judged_answers(library: Library, final: Mapping[Target, str]) -> list[Judged
     wanted = tuple(sorted({row_id for row_id, _ in people}))
     found: dict[str, dict[tuple[str, str], float]] = {}
     for folder in library.folders:
-        if folder.dataset is None or "trajectories" not in folder.dataset.manifest.tables or not wanted:
+        if folder.manifest is None or "trajectories" not in folder.manifest.tables or not wanted:
             continue
-        shards = tuple(folder.path / shard.path for shard in folder.dataset.manifest.tables["trajectories"])
+        shards = tuple(folder.path / shard.path for shard in folder.manifest.tables["trajectories"])
         for key, name, score in _scores(shards, wanted):
             if key in people:
                 found.setdefault(name, {})[key] = score

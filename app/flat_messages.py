@@ -59,7 +59,7 @@ class FlatMessages:
             turns = [at for at in range(first, end) if roles[at] == "assistant"]
             found["turns"].append(len(turns))
             found["thinking"].append(sum(thoughts[at] > 0 for at in turns))
-            found["tools"].append(sorted(set(names[self.calls[first] : self.calls[end]])))
+            found["tools"].append(sorted({name for name in names[self.calls[first] : self.calls[end]] if name}))
             found["turn_kinds"].append(sorted({self._kind(at, texts[at]) for at in turns}))
             found["first_words"].append(_first_words(texts[at] for at in range(first, end) if roles[at] == "user"))
         found["messages"] = np.diff(self.rows).tolist()

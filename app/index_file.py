@@ -36,7 +36,7 @@ def default_dir() -> Path:
     return Path(cache if cache and Path(cache).is_absolute() else Path.home() / ".cache") / "cacherl" / "app"
 
 
-def folder_index(folder: OpenFolder, index_dir: Path | None = None) -> pl.DataFrame:
+def folder_index(folder: OpenFolder, index_dir: Path) -> pl.DataFrame:
     """The index of a folder, from disk if it stands there and the folder was not changed since.
 
     Raises:
@@ -44,7 +44,7 @@ def folder_index(folder: OpenFolder, index_dir: Path | None = None) -> pl.DataFr
     """
     if folder.manifest is None:
         return pl.DataFrame(schema=SCHEMA)
-    file = IndexFile.of(folder, index_dir or default_dir())
+    file = IndexFile.of(folder, index_dir)
     told = file.told()
     known = told["places"].get(str(folder.path))
     stamps = _stamps(folder)
@@ -53,15 +53,17 @@ def folder_index(folder: OpenFolder, index_dir: Path | None = None) -> pl.DataFr
     found = file.load(told["index"])
     if found is not None and known == stamps:
         return found
+    made = found if found is not None else _joined(_made(folder))
     try:
         file.dir.mkdir(parents=True, exist_ok=True)
         if found is None:
-            _write(file.path, _made(folder))
+            _write(file.path, made)
         file.tell(told["places"] | {str(folder.path): stamps})
-        return found if found is not None else _mapped(file.path)
+        return _mapped(file.path)
     except OSError as error:
-        say(f"{file.dir} cannot be written ({error.strerror}): the index of {folder.name} is kept in memory")
-    return found if found is not None else _joined(_made(folder))
+        why = os.strerror(error.errno) if error.errno else str(error)
+        say(f"{file.dir} cannot be written ({why}): the index of {folder.name} is kept in memory")
+        return made
 
 
 @dataclass(frozen=True)
@@ -143,11 +145,11 @@ def _made(folder: OpenFolder) -> Iterator[pl.DataFrame]:
             yield pl.concat(some)
 
 
-def _write(path: Path, frames: Iterable[pl.DataFrame]) -> None:
+def _write(path: Path, index: pl.DataFrame) -> None:
     """Write an index; whoever reads the old one goes on reading it."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        _joined(frames).write_ipc(partial)
+        index.write_ipc(partial)
         fsync_file(partial)
         partial.replace(path)
     finally:

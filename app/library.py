@@ -9,9 +9,10 @@ from typing import Any
 import polars as pl
 
 from app.folders import OpenFolder, open_folders
-from app.index_file import folder_index
-from app.searching import search
+from app.index_file import default_dir, folder_index
+from app.searching import PLACE, search
 from app.traces import RowGroups, Trace, TraceKey
+from curate.errors import UsageError
 
 __all__ = ["Library", "OpenFolder", "Trace", "TraceKey"]
 
@@ -39,13 +40,15 @@ class Library:
             index_dir: where indexes are kept; None for cacherl/app in the user's cache folder.
 
         Raises:
-            UsageError: if a path is no such folder.
+            UsageError: if a path is no such folder, or indexes would be written into one.
             FolderError: if a folder does not match its manifest.
         """
         folders = open_folders(dirs)
+        kept = index_dir or default_dir()
+        _need_outside(kept, folders)
         names = pl.Enum([folder.name for folder in folders])
         kinds = pl.Enum(sorted({folder.kind for folder in folders}))
-        frames = [_placed(folder, folder_index(folder, index_dir), names, kinds) for folder in folders]
+        frames = [_placed(folder, folder_index(folder, kept), names, kinds) for folder in folders]
         return cls(folders, pl.concat(frames, rechunk=False).with_row_index("row"))
 
     def told(self) -> str:
@@ -56,7 +59,11 @@ class Library:
         return ", ".join(f"{count:,} {_plural(word, count)}" for count, word in counts)
 
     def trace(self, key: TraceKey) -> Trace | None:
-        """One trace, read from its row group; None if there is no such folder or trace."""
+        """One trace, read from its row group; None if there is no such folder or trace.
+
+        Raises:
+            FolderError: if the folder was taken away or changed since it was opened.
+        """
         folder = self._by_name.get(key.folder)
         rows = self._rows(key.trace, key.folder) if folder is not None else []
         if folder is None or folder.manifest is None or not rows:
@@ -80,9 +87,13 @@ class Library:
             text: literal, found in contents, thoughts and arguments of calls.
             rows: look at these alone; None for all.
             progress: told the share that is done, now and then; what it raises ends the search.
+
+        Raises:
+            UsageError: if the text is longer than 10,000 characters.
+            FolderError: if a folder was taken away or changed since it was opened.
         """
-        chosen = self.frame if rows is None else self.frame[rows.sort()]
-        return search(self._by_name, chosen.select("row", "folder", "table", "shard", "group", "at"), text, progress)
+        places = self.frame.select("row", *PLACE, "at")
+        return search(self._by_name, places if rows is None else places[rows.sort()], text, progress)
 
     def _rows(self, trace: str, folder: str | None) -> list[int]:
         wanted = pl.col("trace") == trace
@@ -91,6 +102,12 @@ class Library:
                 return []
             wanted &= pl.col("folder") == folder
         return self.frame.lazy().filter(wanted).select("row").collect().to_series().to_list()
+
+
+def _need_outside(index_dir: Path, folders: Sequence[OpenFolder]) -> None:
+    inside = [folder.path for folder in folders if index_dir.resolve().is_relative_to(folder.path)]
+    if inside:
+        raise UsageError(f"--index-dir {index_dir} lies in {inside[0]}, which nothing is written to; choose another")
 
 
 def _placed(folder: OpenFolder, index: pl.DataFrame, names: pl.Enum, kinds: pl.Enum) -> pl.DataFrame:

@@ -17,22 +17,23 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from app.flat_messages import taken_apart
 from app.folders import OpenFolder
+from app.traces import read_group
 from curate.errors import UsageError
 from curate.manifest import Shard
 
+TEXTS = ("content", "content_json", "reasoning_content")
 COLUMNS = [
-    "messages.list.element.content",
-    "messages.list.element.content_json",
-    "messages.list.element.reasoning_content",
+    *(f"messages.list.element.{name}" for name in TEXTS),
     "messages.list.element.tool_calls.list.element.arguments",
 ]
 """What is looked through; nothing else of a row group is read."""
-LONGEST = 1_000
+LONGEST = 10_000
 """Characters of a text that is searched for."""
+SHORT = 100
+"""Characters up to which automata are quick on any text; longer ones take an algorithm that is linear in both."""
 PLACE = ("folder", "table", "shard", "group")
 Bools = npt.NDArray[np.bool_]
 
@@ -49,10 +50,13 @@ def search(
         progress: told the share that is done; what it raises ends the search.
 
     Raises:
-        UsageError: if the text is empty or too long.
+        UsageError: if the text is too long.
+        FolderError: if a shard was taken away or changed.
     """
-    if not text or len(text) > LONGEST:
-        raise UsageError(f"a text of {len(text):,} characters cannot be searched for; give 1 to {LONGEST:,}")
+    if len(text) > LONGEST:
+        raise UsageError(f"a text of {len(text):,} characters cannot be searched for; give at most {LONGEST:,}")
+    if not text:
+        return rows["row"]
     groups = rows.group_by(PLACE, maintain_order=True).agg("row", "at")
     found, done = [pl.Series("row", [], pl.UInt32)], 0
     for some in _side_by_side(groups, lambda group: _found(_shard(folders, group), group, text)):
@@ -65,16 +69,13 @@ def search(
 
 
 def holding(messages: pa.ChunkedArray[Any], text: str) -> Bools:
-    """Which trajectories hold a text, shape (trajectories,), of a column of messages with any of their fields."""
+    """Which trajectories hold a text, shape (trajectories,), of a column of messages."""
     rows, fields = taken_apart(messages)
     hits = np.zeros(int(rows[-1]), bool)
-    for name, column in fields.items():
-        if name == "tool_calls":
-            calls, called = taken_apart(column)
-            for texts in called.values():
-                hits |= _any_between(_hits(texts, text), calls)
-        else:
-            hits |= _hits(column, text)
+    for name in TEXTS:
+        hits |= _hits(fields[name], text)
+    calls, called = taken_apart(fields["tool_calls"])
+    hits |= _any_between(_hits(called["arguments"], text), calls)
     return _any_between(hits, rows)
 
 
@@ -100,20 +101,20 @@ def _shard(folders: Mapping[str, OpenFolder], group: Mapping[str, Any]) -> Path:
 
 def _found(path: Path, group: Mapping[str, Any], text: str) -> tuple[pl.Series, int]:
     """Rows of a group that hold the text, and how many were looked at."""
-    with pq.ParquetFile(path, memory_map=True) as file:
-        read = file.read_row_group(group["group"], COLUMNS, use_threads=False)
-    holds = holding(read["messages"], text)[np.asarray(group["at"])]
+    holds = holding(read_group(path, group["group"], COLUMNS)["messages"], text)[np.asarray(group["at"])]
     return pl.Series("row", np.asarray(group["row"], np.uint32)[holds], pl.UInt32), len(holds)
 
 
 def _hits(texts: Any, text: str) -> Bools:
     if texts.null_count == len(texts):
         return np.zeros(len(texts), bool)
-    if text.isascii():
-        whole = pl.Series(texts).str.contains_any([text], ascii_case_insensitive=True).fill_null(False)
-        return whole.to_numpy()
-    folded: Any = pc.match_substring(texts, text, ignore_case=True)
-    return np.asarray(folded.fill_null(False).to_numpy(zero_copy_only=False), bool)
+    if text.isascii() and len(text) <= SHORT:
+        return pl.Series(texts).str.contains_any([text], ascii_case_insensitive=True).fill_null(False).to_numpy()
+    if len(text) <= SHORT:
+        found: Any = pc.match_substring(texts, text, ignore_case=True)
+    else:
+        found = pc.match_substring(pc.utf8_lower(texts), pc.utf8_lower(pa.scalar(text)).as_py())
+    return np.asarray(found.fill_null(False).to_numpy(zero_copy_only=False), bool)
 
 
 def _any_between(hits: Bools, begins: Any) -> Bools:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 import threading
 from functools import cache
+from math import ceil
 from typing import Any
 
 import streamlit as st
@@ -110,8 +111,8 @@ def _sign_in_form(labels: LabelStore) -> None:
         _enter(labels, annotator)
     wait = labels.wait(name)
     st.error(
-        f"Wrong password, or too many tries; the next one counts in {wait:.0f} s."
-        if wait >= 1
+        f"Wrong password, or too many tries; the next one counts in {ceil(wait)} s."
+        if wait > 0
         else "There is no account of this name and password."
     )
 

@@ -11,6 +11,7 @@ from typing import Any, cast
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from curate.errors import FolderError
 from curate.trajectory import Trajectory
 
 HELD_BYTES = 64 * 2**20
@@ -54,7 +55,7 @@ class RowGroups:
         with self._lock:
             table = self._held.pop((path, group), None)
         if table is None:
-            table = _read(path, group)
+            table = read_group(path, group)
         with self._lock:
             self._held[path, group] = table
             while len(self._held) > 1 and sum(each.nbytes for each in self._held.values()) > self._bytes:
@@ -72,6 +73,14 @@ def row_of(table: pa.Table, at: int) -> Trajectory:
     return cast(Trajectory, row)
 
 
-def _read(path: Path, group: int) -> pa.Table:
-    with pq.ParquetFile(path, memory_map=True) as file:
-        return file.read_row_group(group, use_threads=False)
+def read_group(path: Path, group: int, columns: list[str] | None = None) -> pa.Table:
+    """A row group of a shard, or some of its columns.
+
+    Raises:
+        FolderError: if the file is not what it was when the folder was opened.
+    """
+    try:
+        with pq.ParquetFile(path, memory_map=True, read_dictionary=["tools"]) as file:  # a thousand times the same
+            return file.read_row_group(group, columns, use_threads=False)
+    except (OSError, pa.ArrowException) as error:
+        raise FolderError(f"{path} was taken away or changed since it was opened; start the reader again") from error

@@ -15,7 +15,6 @@ from synth.agreement import USUAL, Figure, undefined, with_interval
 from synth.judging.base import MOST_POINTS
 from synth.resampling import Resampling, Weights, two_rater_kappas
 
-BINS = MOST_POINTS
 Z = 1.959964
 """Of a 95 % interval."""
 
@@ -157,13 +156,15 @@ def _auc(scores: NDArray[np.float64], good: NDArray[np.bool_], again: Resampling
 
 
 def _bins(scores: NDArray[np.float64], good: NDArray[np.bool_]) -> tuple[Bin, ...]:
-    places = np.minimum((scores * BINS + 1e-9).astype(np.int64), BINS - 1)
+    """One bin a point of the rubric: the scores that lie nearest to it."""
+    places = np.floor(scores * MOST_POINTS + 0.5 + 1e-9).astype(np.int64)
     found = []
-    for place in range(BINS):
-        held = places == place
+    for point in range(MOST_POINTS + 1):
+        held = places == point
         items = int(held.sum())
         mean = float(scores[held].mean()) if items else None
-        found.append(Bin(place / BINS, (place + 1) / BINS, items, mean, wilson(int(good[held].sum()), items)))
+        low, high = max(0.0, (point - 0.5) / MOST_POINTS), min(1.0, (point + 0.5) / MOST_POINTS)
+        found.append(Bin(low, high, items, mean, wilson(int(good[held].sum()), items)))
     return tuple(found)
 
 

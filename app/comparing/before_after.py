@@ -116,7 +116,7 @@ def folders_before(frame: pl.DataFrame, after: str) -> list[str]:
     return [str(name) for name in found.collect()["folder"].cast(pl.String)]
 
 
-def shared_traces(frame: pl.DataFrame, after: str, before: str | None) -> list[str]:
+def shared_traces(frame: pl.DataFrame, after: str, before: str | None) -> pl.Series:
     """Trajectory ids of `after`, those that `before` holds too if it is given, in the order of rows."""
     ids = frame.lazy().filter(
         (pl.col("folder") == after) & (pl.col("table") == "trajectories") & pl.col("trajectory_id").is_not_null()
@@ -124,4 +124,4 @@ def shared_traces(frame: pl.DataFrame, after: str, before: str | None) -> list[s
     if before is not None:
         held = frame.lazy().filter((pl.col("folder") == before) & (pl.col("table") == "trajectories"))
         ids = ids.join(held.select("trajectory_id").unique(), on="trajectory_id", how="semi", maintain_order="left")
-    return ids.select("trajectory_id").collect()["trajectory_id"].to_list()
+    return ids.select("trajectory_id").collect()["trajectory_id"]

@@ -146,14 +146,17 @@ def check(engine: sa.Engine, place: str) -> None:
 
 
 def _into_wal(engine: sa.Engine) -> None:
-    """Write-ahead logging, which is kept in the file; the change wants the file alone and does not wait by itself."""
+    """Write-ahead logging, which is kept in the file; the change wants the file alone and does not wait by itself.
+
+    A file system that cannot share memory keeps the older kind of log: as durable, but readers wait for writers.
+    """
     for attempt in range(100):
         with engine.connect() as connection:
             raw: Any = connection.connection.dbapi_connection
             try:
-                mode = raw.execute("PRAGMA journal_mode").fetchone()[0]
-                if mode == "wal" or raw.execute("PRAGMA journal_mode = WAL").fetchone()[0] == "wal":
-                    return
+                if raw.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+                    raw.execute("PRAGMA journal_mode = WAL")
+                return
             except sqlite3.OperationalError as error:
                 if "locked" not in str(error) or attempt == 99:
                     raise UsageError(f"the labels' database cannot be opened: {error}") from error
@@ -175,7 +178,7 @@ def _version_known(connection: sa.Connection, place: str) -> bool:
 
 def _make(connection: sa.Connection) -> None:
     metadata.create_all(connection)
-    for name, query in VIEWS.items():
+    for name, query in VIEWS[connection.dialect.name].items():
         connection.exec_driver_sql(f"CREATE VIEW {name} AS {query}")
     for guard in GUARDS[connection.dialect.name]:
         connection.exec_driver_sql(guard)

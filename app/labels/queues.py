@@ -20,6 +20,8 @@ Unit: TypeAlias = Literal["trajectory", "turn"]
 MODES: tuple[Mode, ...] = ("assigned", "random", "disagreement", "uncertain")
 UNITS: tuple[Unit, ...] = ("trajectory", "turn")
 LONGEST_NAME = 120
+_TARGET = ("trajectory_id", "content_hash", "message_index")
+_AT_ONCE = 200  # targets in one query
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Queue:
     Attributes:
         name: what it is called, and what stands in its labels.
         mode: the order: `assigned` as given, `random` by the seed, `disagreement` those first on which the others
-            differ most, `uncertain` by score, the highest first; ties by the seed.
+            differ most (the rest by the seed), `uncertain` by score, the highest first; ties by the seed.
         unit: whether whole trajectories are labelled or single turns.
         seed: of the order.
         annotators: names of who labels it; empty for everyone.
@@ -149,10 +151,9 @@ class Queues(Recording):
             if not labels(found, annotator):
                 return None
             query = sa.select(queue_targets).where(_due(found, annotator), ~_done(found, annotator))
-            if found.mode == "disagreement":
-                query = _disputed_first(query, annotator)
-            query = query.order_by(queue_targets.c.position).limit(len(skip) + 1)
-            targets = [target_of(row) for row in connection.execute(query)]
+            targets = _disputed(connection, query, annotator) if found.mode == "disagreement" else []
+            ordered = query.order_by(queue_targets.c.position).limit(len(skip) + 1)
+            targets += [target_of(row) for row in connection.execute(ordered)]
         return next((target for target in targets if target not in skip), None)
 
     def progress(self, queue: str, annotator: str) -> tuple[int, int]:
@@ -263,22 +264,24 @@ def _done(queue: Queue, annotator: str) -> sa.ColumnElement[bool]:
 
 
 def _labels_of_target(table: Any) -> list[sa.ColumnElement[bool]]:
-    columns = ("trajectory_id", "content_hash", "message_index")
-    return [table.c[name] == queue_targets.c[name] for name in columns] + [table.c.action == "label"]
+    return [table.c[name] == queue_targets.c[name] for name in _TARGET] + [table.c.action == "label"]
 
 
-def _disputed_first(query: sa.Select[Any], annotator: str) -> sa.Select[Any]:
-    """Order by the share of the others' votes that are not with the most of them."""
-    key = [latest.c.trajectory_id, latest.c.content_hash, latest.c.message_index]
+def _disputed(connection: sa.Connection, query: sa.Select[Any], annotator: str) -> list[Target]:
+    """Of the targets that the query finds those on which others differ, by the share of votes beside the most."""
+    key = [latest.c[name] for name in _TARGET]
     others = (latest.c.annotator != annotator) & (latest.c.action == "label") & latest.c.verdict.is_not(None)
     votes = sa.select(*key, sa.func.count().label("votes")).where(others).group_by(*key, latest.c.verdict).subquery()
-    names = [votes.c[column.name] for column in key]
-    total, most = sa.func.sum(votes.c.votes), sa.func.max(votes.c.votes)
-    share = ((total - most) * 1.0 / total).label("share")
-    disputes = sa.select(*names, share, total.label("total")).group_by(*names).subquery()
-    same = sa.and_(*(disputes.c[column.name] == queue_targets.c[column.name] for column in key))
-    joined = query.outerjoin(disputes, same)
-    return joined.order_by(sa.func.coalesce(disputes.c.share, -1.0).desc())
+    names = [votes.c[name] for name in _TARGET]
+    total, most = sa.func.sum(votes.c.votes).label("total"), sa.func.max(votes.c.votes).label("most")
+    differing = sa.select(*names, total, most).group_by(*names).having(sa.func.count() > 1)
+    shares = {tuple(row[:3]): 1 - int(row.most) / int(row.total) for row in connection.execute(differing)}
+    wanted, place = list(shares), sa.tuple_(*(queue_targets.c[name] for name in _TARGET))
+    rows: list[sa.Row[Any]] = []
+    for start in range(0, len(wanted), _AT_ONCE):
+        rows += connection.execute(query.where(place.in_(wanted[start : start + _AT_ONCE])))
+    rows.sort(key=lambda row: (-shares[row.trajectory_id, row.content_hash, row.message_index], row.position))
+    return [target_of(row) for row in rows]
 
 
 def _target_row(queue: str, position: int, given: int, target: Target, score: float) -> dict[str, Any]:

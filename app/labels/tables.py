@@ -113,17 +113,23 @@ standing = sa.table("label_standing", *(sa.column(column.name, column.type) for 
 latest = sa.table("label_latest", *(sa.column(column.name, column.type) for column in events.c))
 """A view: of these the last one of each annotator, target and action."""
 
-VIEWS = {
-    "label_standing": (
-        "SELECT * FROM label_events e WHERE e.action <> 'undo' "
-        "AND NOT EXISTS (SELECT 1 FROM label_events u WHERE u.undoes = e.event_id)"
-    ),
-    "label_latest": (
+_STANDING = (
+    "SELECT * FROM label_events e WHERE e.action <> 'undo' "
+    "AND NOT EXISTS (SELECT 1 FROM label_events u WHERE u.undoes = e.event_id)"
+)
+_LATEST = {
+    "sqlite": (
         "SELECT * FROM label_standing s WHERE s.seq = (SELECT MAX(o.seq) FROM label_standing o "
         "WHERE o.trajectory_id = s.trajectory_id AND o.content_hash = s.content_hash "
         "AND o.message_index = s.message_index AND o.annotator = s.annotator AND o.action = s.action)"
     ),
+    "postgresql": (
+        "SELECT DISTINCT ON (annotator, trajectory_id, content_hash, message_index, action) * FROM label_standing "
+        "ORDER BY annotator, trajectory_id, content_hash, message_index, action, seq DESC"
+    ),
 }
+VIEWS = {make: {"label_standing": _STANDING, "label_latest": query} for make, query in _LATEST.items()}
+"""The views by database: one answer, asked in the way that each is quick at."""
 _KEPT = "label events are never changed or deleted"
 GUARDS = {
     "sqlite": tuple(

@@ -30,7 +30,9 @@ from synth.agreement import (
 
 ALL = "All labels"
 EVERYBODY = "Everybody"
-UNITS: dict[Unit, str] = {"trajectory": "Trajectories", "turn": "Turns"}
+UNITS: dict[str, Unit] = {"Trajectories": "trajectory", "Turns": "turn"}
+VIEWS = ("In dispute", "Annotators", "Tags", "Judge")
+"""As in the address."""
 
 
 def draw() -> None:
@@ -48,15 +50,17 @@ def draw() -> None:
         link("label", "Label", icon=":material/label:")
         return
     _overview(agreed)
-    disputed, people, tags, judge = st.tabs(["In dispute", "Annotators", "Tags", "Judge"])
-    with disputed:
-        draw_disputes(agreed, who)
-    with people:
+    view = st.segmented_control(
+        "Look at", VIEWS, default=VIEWS[0], key="view", bind="query-params", required=True, label_visibility="collapsed"
+    )
+    if view == "Annotators":
         _people(agreed.ratings)
-    with tags:
+    elif view == "Tags":
         _tags(agreed)
-    with judge:
+    elif view == "Judge":
         _judge(agreed)
+    else:
+        draw_disputes(agreed, who)
 
 
 def _chosen() -> Agreed:
@@ -64,15 +68,12 @@ def _chosen() -> Agreed:
     store = opened().labels
     queues = [queue.name for queue in store.queues()]
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        queue = st.selectbox(
-            "Queue", [ALL, *queues], format_func=one_line, key="queue", bind="query-params", width=280, required=True
-        )
+        queue = st.selectbox("Queue", [ALL, *queues], format_func=one_line, key="queue", bind="query-params", width=280)
         unit = st.segmented_control(
-            "Labels of", list(UNITS), format_func=UNITS.__getitem__, default="trajectory", key="unit",
-            bind="query-params", required=True,
-        )  # fmt: skip
+            "Labels of", list(UNITS), default=next(iter(UNITS)), key="unit", bind="query-params", required=True
+        )
     name = None if queue in (ALL, None) else queue
-    return Agreed.of(store, viewer(), name, "turn" if unit == "turn" else "trajectory")
+    return Agreed.of(store, viewer(), name, UNITS.get(str(unit), "trajectory"))
 
 
 def _overview(agreed: Agreed) -> None:
@@ -103,12 +104,20 @@ def _figures(agreed: Agreed) -> Iterable[tuple[str, Figure]]:
 
 
 def figure_table(rows: Iterable[tuple[str, Figure]], head: str) -> None:
-    """Figures with their intervals; an undefined one says why."""
+    """Figures with their intervals; one that is undefined says why."""
     told = [
-        {head: name, "Value": _value(figure), "95 % interval": _interval(figure), "Items": figure.items, "": figure.why}
+        {
+            head: name,
+            "Value": _value(figure),
+            "95 % interval": _interval(figure),
+            "Items": figure.items,
+            "Why": figure.why,
+        }
         for name, figure in rows
     ]
-    st.dataframe(pl.DataFrame(told), hide_index=True, column_config={head: st.column_config.TextColumn(width="medium")})
+    frame = pl.DataFrame(told)
+    shown = frame if (frame["Why"] != "").any() else frame.drop("Why")
+    st.dataframe(shown, hide_index=True, column_config={head: st.column_config.TextColumn(width="medium")})
 
 
 def _value(figure: Figure) -> str:

@@ -11,6 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 from app.comparing import before_after, groups, same_task
 from app.comparing.alignment import align
 from app.comparing.before_after import ORIGINS, Turn
+from app.comparing.remembered import once
 from app.library import Library, Trace, TraceKey
 from app.navigation import link
 from app.opened import opened
@@ -53,7 +54,7 @@ def _before_after(library: Library) -> None:
         _nothing("No opened folder has thinking.", "Open an augmented folder beside its curated one")
         return
     with middle:
-        folders = [ITSELF, *before_after.folders_before(frame, after)]
+        folders = [ITSELF, *once(library, ("before", after), lambda: before_after.folders_before(frame, after))]
         named = {ITSELF: "what the folder itself tells"}
         before = addressed.choose(
             "Before",
@@ -64,7 +65,8 @@ def _before_after(library: Library) -> None:
             default=folders[:2][-1],
         )
     before = None if before == ITSELF else before
-    traces = before_after.shared_traces(frame, after, before)
+    shared = ("shared", after, before)
+    traces = once(library, shared, lambda: before_after.shared_traces(frame, after, before))
     trace, only = _one_of(right, traces)
     new = library.trace(TraceKey(after, trace)) if trace else None
     if new is None:
@@ -74,15 +76,15 @@ def _before_after(library: Library) -> None:
     _changes(new, old.row["messages"] if old is not None else before_after.restored(new.row), only)
 
 
-def _one_of(place: DeltaGenerator, traces: Sequence[str]) -> tuple[str | None, bool]:
+def _one_of(place: DeltaGenerator, traces: pl.Series) -> tuple[str | None, bool]:
     """A trajectory chosen among those that both folders have, and whether only its changed turns are drawn."""
-    if not traces:
+    if traces.is_empty():
         return None, False
-    wanted = addressed.given("trace")
-    at = traces.index(wanted) if wanted in traces else 0
-    shown = traces[max(0, at - MOST // 2) :][:MOST]
+    at = traces.index_of(addressed.given("trace")) or 0
+    shown = traces.slice(max(0, at - MOST // 2), MOST).to_list()
     with place:
-        addressed.choose(f"Trajectory {at + 1:,} of {len(traces):,}", shown, "trace", shown=one_line, drops=("at",))
+        label = f"Trajectory {at + 1:,} of {len(traces):,}"
+        addressed.choose(label, shown, "trace", shown=one_line, drops=("at",), default=traces[at])
     with st.container(horizontal=True, vertical_alignment="center"):
         before = traces[at - 1] if at else None
         addressed.step("Trajectory before", "trace", before, shortcut="Left", icon=":material/chevron_left:")
@@ -159,6 +161,7 @@ def _two_traces(library: Library) -> None:
     if left is None or right is None:
         _nothing("There is no other attempt at this task.", "Name another trace in the address: folder2 and trace2")
         return
+    _links(left.key, right.key)
     found = align(left.row["messages"], right.row["messages"])
     aligned(found, Shown(_title(left), left.row), Shown(_title(right), right.row))
 
@@ -264,7 +267,7 @@ def _group(library: Library) -> None:
     read = {name: library.trace(TraceKey(folder, name)) for name in rows["trace"]}
     table = groups.table(rows, lambda name: each.row if (each := read[name]) is not None else None)
     group_plot(table)
-    _group_table(table)
+    _group_table(table, group)
     _two_rollouts(table, {name: each for name, each in read.items() if each is not None})
 
 
@@ -290,10 +293,25 @@ def _group_label(row: dict[str, object]) -> str:
     return one_line(f"{row['task_id']}, time {row['visit']}: {row['rollouts']} rollouts, {paid}", 160)
 
 
-def _group_table(table: pl.DataFrame) -> None:
+def _group_table(table: pl.DataFrame, group: str) -> None:
+    """The group; two rows that are ticked are set side by side."""
     scores = [name for name, kind in table.schema.items() if kind.is_float()]
-    numbers = {name: st.column_config.NumberColumn(format="%.3f") for name in scores}
-    st.dataframe(table.drop("trace"), hide_index=True, column_config=numbers, height="content")
+    key = f"compare-rollouts-{group}"
+    st.dataframe(
+        table.drop("trace"),
+        hide_index=True,
+        column_config={name: st.column_config.NumberColumn(format="%.3f") for name in scores},
+        height="content",
+        key=key,
+        on_select=lambda: _ticked(st.session_state[key]["selection"]["rows"], table["trace"]),
+        selection_mode="multi-row",
+    )
+
+
+def _ticked(rows: Sequence[int], traces: pl.Series) -> None:
+    """The rows that were ticked first are those that are compared."""
+    named = [traces[row] for row in rows[:2]]
+    addressed.put(**dict(zip(("left", "right"), named, strict=False)), at=None)
 
 
 def _two_rollouts(table: pl.DataFrame, read: dict[str, Trace]) -> None:
@@ -314,8 +332,15 @@ def _two_rollouts(table: pl.DataFrame, read: dict[str, Trace]) -> None:
         return
     one, two = read[left], read[right]
     begin = _begin_of(one.row) if one.row["parent"] == two.row["parent"] else 0
+    _links(one.key, two.key)
     found = align(one.row["messages"], two.row["messages"], begin)
     aligned(found, Shown(labels[left], one.row), Shown(labels[right], two.row))
+
+
+def _links(*keys: TraceKey) -> None:
+    with st.container(horizontal=True):
+        for key, side in zip(keys, ("left", "right"), strict=True):
+            link("read", f"Read the {side} one", icon=":material/article:", folder=key.folder, trace=key.trace)
 
 
 def _begin_of(row: Trajectory) -> int:

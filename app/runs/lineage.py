@@ -40,13 +40,13 @@ def _lines(told: Mapping[str, Any], first: str, rest: str, depth: int = 0) -> It
 
 
 def _title(told: Mapping[str, Any]) -> str:
-    sha = str(told.get("manifest_sha256") or told.get("sha256") or "")[:_SHORT]
     if told.get("kind") == "file":
-        facts = [str(told[key]) for key in ("format", "env", "license") if told.get(key)]
         size = f"{told['bytes']:,} bytes" if isinstance(told.get("bytes"), int) else ""
-        return _one_line("  ".join(part for part in (str(told.get("name")), size, ", ".join(facts), sha) if part))
-    command = f"made by {told['command']}" if told.get("command") else ""
-    return _one_line("  ".join(part for part in (str(told.get("kind")), command, sha) if part))
+        facts = [told.get("name"), size, *(told.get(key) for key in ("format", "env", "license"))]
+    else:
+        facts = [told.get("kind"), f"made by {told['command']}" if told.get("command") else ""]
+    sha = str(told.get("manifest_sha256") or told.get("sha256") or "")[:_SHORT]
+    return _one_line(", ".join(str(fact) for fact in (*facts, sha) if fact))
 
 
 def _one_line(text: str) -> str:

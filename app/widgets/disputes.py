@@ -55,8 +55,7 @@ def _item(dispute: Dispute[Target], said: list[dict[str, Any]], seen: Seen | Non
             name = f"{seen.first_words or seen.key.trace}{at}"
             where = {"folder": seen.key.folder, "trace": seen.key.trace, "turn": target.message_index}
             link("read", escaped(name, 110), icon=":material/article:", **where)
-    for row in said:
-        st.caption(_told(row))
+    st.caption("  \n".join(map(_told, said)))
 
 
 def _told(row: dict[str, Any]) -> str:

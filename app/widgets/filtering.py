@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -134,15 +134,27 @@ def _choice(name: str, state: FilterState, library: Library) -> None:
     if len(counts) < 2 and not chosen:
         return
     key = _synced(f"browse.{name}", chosen)
+    titles = _titles(_with(list(counts), chosen), counts)
     st.multiselect(
         CHOICES[name].title,
-        [*counts, *(value for value in chosen if value not in counts)],
+        list(titles),
         key=key,
-        format_func=lambda value: f"{_short(value)}  ({counts[value]:,})" if value in counts else _short(value),
+        format_func=lambda value: titles.get(value, value),
         accept_new_options=len(counts) >= MOST_OFFERED,
         placeholder="any",
         on_change=lambda: show(address()[0].choosing(name, st.session_state[key])),
     )
+
+
+def _titles(values: Sequence[str], counts: Mapping[str, int]) -> dict[str, str]:
+    """What each value is shown as; no two alike, because the browser gives back the title of what was chosen."""
+    titles: dict[str, str] = {}
+    taken: set[str] = set()
+    for number, value in enumerate(values):
+        title = f"{_short(value)} ({counts[value]:,})" if value in counts else _short(value)
+        titles[value] = title if title not in taken else f"{title} #{number}"
+        taken.add(titles[value])
+    return titles
 
 
 def _range(name: str, state: FilterState) -> None:

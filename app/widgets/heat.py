@@ -13,6 +13,10 @@ from curate.palette import INK, SERIES
 
 CELL = 62
 """Pixels of a square."""
+AROUND = 110
+"""Pixels beside the squares, for the rows' names."""
+ABOVE = 50
+"""Pixels over them, for the columns' names."""
 
 
 def heat_map(title: str, names: Sequence[str], table: NDArray, rows: str, columns: str) -> None:  # type: ignore[type-arg]
@@ -35,5 +39,5 @@ def heat_map(title: str, names: Sequence[str], table: NDArray, rows: str, column
     squares = base.mark_rect(cornerRadius=3, stroke="white", strokeWidth=2).encode(color=shade)
     counts = base.mark_text(fontSize=14).encode(text=alt.Text("count:Q", format=",.4~g"), color=ink)
     side = CELL * max(1, len(names))
-    chart = (squares + counts).properties(width=side, height=side).configure_view(stroke=None)
-    st.altair_chart(chart, width="content", alt=title)
+    chart = (squares + counts).properties(height=side + ABOVE).configure_view(stroke=None)
+    st.altair_chart(chart, width=side + AROUND, alt=title)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
@@ -13,7 +13,7 @@ from app.reading.plain import escaped
 from app.reading.turns import Step, step_at, steps_of
 from app.signing_in import viewer
 from app.sitting import Item, Sitting
-from app.widgets.compact import COMPACT_STYLE, draw_compactly
+from app.widgets.compact import compact_styles, draw_compactly
 from curate.errors import UsageError
 
 STEPS, SCREEN = 30, 7
@@ -23,11 +23,11 @@ BEFORE = 6
 PANE = 690
 """Height of what is read, in pixels: keys and text stand on one screen."""
 _ICONS = {"good": ":material/thumb_up:", "bad": ":material/thumb_down:", "unsure": ":material/help:"}
-_STYLE = """<style>
+_STYLE = """
 [class*="st-key-label-tags"] button {min-height: 1.85rem; padding: 0 .6rem;}
 [class*="st-key-label-tags"] button > div, [class*="st-key-label-verdicts"] button > div {
   width: 100%; justify-content: space-between;}
-</style>"""
+"""
 
 
 def draw_item(item: Item) -> Callable[[], None] | None:
@@ -44,26 +44,31 @@ def draw_item(item: Item) -> Callable[[], None] | None:
     steps = steps_of(row)
     _about(item, len(steps))
     turn = item.target.message_index
+    place = None if turn is None else step_at(steps, turn)
     # Another item is another pane: it stands at its top, not where the last one was left.
-    pane = st.container(height=PANE, key=f"label-pane-{item.event_id}", border=True, autoscroll=turn is not None)
+    pane = st.container(height=PANE, key=f"label-pane-{item.event_id}", border=True)
     with pane:
-        if turn is None:
+        if place is None:
             draw_compactly(steps[:SCREEN])
         else:
-            _draw_turn(steps, step_at(steps, turn), turn)
+            _draw_turn(steps[place])
 
     def rest() -> None:
         with pane:
-            draw_compactly(steps[SCREEN:STEPS])
+            if place is None:
+                draw_compactly(steps[SCREEN:STEPS])
+            else:
+                st.caption("Before it")
+                draw_compactly(steps[max(0, place - BEFORE) : place])
 
-    return rest if turn is None and len(steps) > SCREEN else None
+    return rest if place or (place is None and len(steps) > SCREEN) else None
 
 
-def _draw_turn(steps: Sequence[Step], place: int, turn: int) -> None:
-    draw_compactly(steps[max(0, place - BEFORE) : place])
-    st.markdown(f":material/arrow_downward: **Judge this turn**, message {turn}")
+def _draw_turn(step: Step) -> None:
+    """The turn that is judged stands first, so that no key comes before it is seen."""
     with st.container(border=True, key="label-turn"):
-        draw_compactly(steps[place : place + 1])
+        st.markdown(f":material/gavel: **Judge this turn**, message {step.message_index}")
+        draw_compactly([step])
 
 
 def _about(item: Item, steps: int) -> None:
@@ -73,18 +78,15 @@ def _about(item: Item, steps: int) -> None:
     told += [] if row["reward"] is None else [f"reward {row['reward']:.3f}".replace(".", "\\.")]
     told += [f"{steps:,} steps" if turn is None else f"turn at message {turn}"]
     told += [f"the first {STEPS} shown"] if turn is None and steps > STEPS else []
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(f"**{escaped(item.target.trajectory_id, 24)}** · {' · '.join(told)}")
-        st.space("stretch")
+    with st.container(horizontal=True, vertical_alignment="center", wrap=False):
+        st.caption(f"**{escaped(item.target.trajectory_id, 12)}** · {' · '.join(told)}", width="stretch")
         where = {"folder": item.trace.key.folder, "trace": item.trace.key.trace, "turn": turn}
         link("read", "Read it whole", icon=":material/article:", **where)
 
 
 def controls(sitting: Sitting, item: Item | None, schema: LabelSchema) -> None:
     """Verdicts, failure tags, note, skip and undo."""
-    st.html(_STYLE + COMPACT_STYLE)
-    if sitting.said:
-        st.warning(sitting.said, icon=":material/keyboard:")
+    st.html(f"<style>{_STYLE}{compact_styles()}</style>")
     if item is not None and item.trace is not None:
         _verdicts(item, sitting, schema)
         _tags(item, sitting, schema)
@@ -100,14 +102,17 @@ def controls(sitting: Sitting, item: Item | None, schema: LabelSchema) -> None:
 
 
 def said_of_last(sitting: Sitting, schema: LabelSchema) -> None:
-    """What was just labelled."""
+    """What was just labelled, or why nothing was; one place for both, so that the keys stay where they are."""
     last = sitting.last
-    if last is None:
-        return
-    titles = {choice.name: choice.title for choice in (*schema.verdicts, *schema.tags)}
-    words = ", ".join(titles.get(name, name) for name in (last.verdict or "", *last.tags))
-    note = f" · {escaped(last.note, 60)}" if last.note else ""
-    st.caption(f":material/check: {escaped(last.target.trajectory_id, 12)}: **{escaped(words)}**{note}")
+    if sitting.said:
+        st.caption(f":orange[:material/info: {sitting.said}]")
+    elif last is None:
+        st.caption("Label with a key or a click.")
+    else:
+        titles = {choice.name: choice.title for choice in (*schema.verdicts, *schema.tags)}
+        words = ", ".join(titles.get(name, name) for name in (last.verdict or "", *last.tags))
+        note = f" · {escaped(last.note, 60)}" if last.note else ""
+        st.caption(f":material/check: {escaped(last.target.trajectory_id, 12)}: **{escaped(words)}**{note}")
 
 
 def _verdicts(item: Item, sitting: Sitting, schema: LabelSchema) -> None:

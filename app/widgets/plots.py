@@ -13,7 +13,7 @@ from curate.palette import SERIES
 
 HEIGHT = 150
 _START = "split(datum.label, ' to ')[0]"
-_COUNT = {"tickCount": 3, "grid": True, "labelExpr": "format(datum.value, '~s')"}
+_COUNT = {"tickCount": 3, "tickMinStep": 1, "grid": True, "labelExpr": "format(datum.value, '~s')"}
 
 
 def columns_plot(title: str, counts: Mapping[str, int], key: str) -> str | None:

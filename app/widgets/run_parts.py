@@ -63,7 +63,7 @@ def _headlines(told: Mapping[str, metrics.Headline]) -> None:
 
 
 def _metrics(told: metrics.Headline) -> None:
-    shown = [("steps", f"{told.steps:,}", None)]
+    shown: list[tuple[str, str, str | None]] = [("steps", f"{told.steps:,}", None)]
     if told.last is not None:
         shown.append(("reward, last tenth", f"{told.last:.3f}", None if told.gain is None else f"{told.gain:+.3f}"))
     values = (("KL, last tenth", told.kl, ".4f"), ("tokens a rollout", told.length, ",.0f"), ("loss", told.loss, ".4f"))
@@ -123,9 +123,8 @@ def audit(folder: OpenFolder) -> None:
         chart = bars(answered, "tier", "right", color="tier", colors=tier_colors(), unit="exactly right", percent=True)
         with_figures("Exactly right, by tier", chart, answered, "audit-right")
     with right:
-        errors = [
-            f"{name} {value:.3f}" for name in ("right", "fidelity") if (value := audits.ece(bins, name)) is not None
-        ]
+        told = [(name, audits.ece(bins, name)) for name in ("right", "fidelity")]
+        errors = [f"{name} {error:.3f}" for name, error in told if error is not None]
         with_figures("Is p honest?", calibration(bins), bins, "audit-calibration")
         st.caption(f"Calibration error (ECE): {', '.join(errors)}." if errors else "No call was answered.")
     tools = audits.by_tool(calls).with_columns(pl.format("{}: {}", "env_id", "tool").alias("name"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import altair as alt
 import polars as pl
@@ -13,6 +13,7 @@ from app.runs.metrics import COLORS, Panel
 from cachebuild.answer import TIERS
 from curate.palette import QUIET, SERIES
 
+Plot: TypeAlias = alt.Chart | alt.LayerChart
 HEIGHT = 290
 _DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [1, 4], [10, 4])
 """Of several runs over each other; the colour stays that of the series."""
@@ -20,16 +21,16 @@ _SYMBOLS: dict[str, Any] = {"symbolOpacity": 1, "symbolStrokeWidth": 3, "symbolS
 _NAMES = alt.Axis(labelLimit=260, labelOverlap=False, ticks=False, domain=False, labelPadding=6)
 
 
-def with_figures(title: str, chart: alt.TopLevelMixin, figures: pl.DataFrame, key: str) -> None:
+def with_figures(title: str, chart: Plot, figures: pl.DataFrame, key: str) -> None:
     """A plot with its title and, to be opened, the figures it is made of."""
     st.markdown(f"**{title}**")
-    st.altair_chart(chart, width="stretch", key=f"plot-{key}", alt=title)  # type: ignore[arg-type]
+    st.altair_chart(chart, width="stretch", key=f"plot-{key}", alt=title)
     folded = st.expander("Show figures", type="compact", key=f"figures-{key}", on_change="rerun")
     if folded.open:
         folded.dataframe(figures, hide_index=True)
 
 
-def curves(panel: Panel, found: pl.DataFrame, runs: Sequence[str]) -> alt.TopLevelMixin:
+def curves(panel: Panel, found: pl.DataFrame, runs: Sequence[str]) -> Plot:
     """A panel of one run or of several; the single steps stand thin behind their mean.
 
     Args:
@@ -41,16 +42,17 @@ def curves(panel: Panel, found: pl.DataFrame, runs: Sequence[str]) -> alt.TopLev
     return _shares(panel, found, names) if panel.stacked and len(runs) == 1 else _lines(panel, found, names, runs)
 
 
-def _lines(panel: Panel, found: pl.DataFrame, names: Sequence[str], runs: Sequence[str]) -> alt.TopLevelMixin:
+def _lines(panel: Panel, found: pl.DataFrame, names: Sequence[str], runs: Sequence[str]) -> Plot:
     alone = len(names) == 1
     if alone and len(runs) > 1:  # one figure of several runs: the colour tells the runs apart
         color = _color("run:N", list(runs), list(SERIES), legend=True, symbol="stroke")
     else:
         color = _color("series:N", names, _colors(panel, names), legend=not alone, symbol="stroke")
+    dashes: dict[str, Any] = {} if len(runs) == 1 or alone else {"strokeDash": _dash(runs)}
     base = alt.Chart(found).encode(
         x=alt.X("step:Q", title="step", axis=alt.Axis(grid=False, tickMinStep=1)),
         color=color,
-        **({} if len(runs) == 1 or alone else {"strokeDash": _dash(runs)}),
+        **dashes,
     )
     scale = alt.Scale(zero=False)
     thin = base.mark_line(strokeWidth=1, opacity=0.25, clip=True).encode(
@@ -59,11 +61,12 @@ def _lines(panel: Panel, found: pl.DataFrame, names: Sequence[str], runs: Sequen
     told = [alt.Tooltip("run:N"), alt.Tooltip("series:N"), alt.Tooltip("step:Q"), _number("value"), _number("smooth")]
     point = found.height <= len(names) * len(runs)
     mean = base.mark_line(strokeWidth=2, point=point).encode(y=alt.Y("smooth:Q", scale=scale), tooltip=told)
-    return (thin + mean).properties(height=HEIGHT)
+    drawn: Plot = (thin + mean).properties(height=HEIGHT)
+    return drawn
 
 
-def _shares(panel: Panel, found: pl.DataFrame, names: Sequence[str]) -> alt.TopLevelMixin:
-    return (
+def _shares(panel: Panel, found: pl.DataFrame, names: Sequence[str]) -> Plot:
+    drawn: Plot = (
         alt.Chart(found)
         .mark_area(opacity=0.9)
         .encode(
@@ -75,6 +78,7 @@ def _shares(panel: Panel, found: pl.DataFrame, names: Sequence[str]) -> alt.TopL
         )
         .properties(height=HEIGHT)
     )
+    return drawn
 
 
 def _colors(panel: Panel, names: Sequence[str]) -> list[str]:
@@ -107,7 +111,7 @@ def bars(
     colors: dict[str, str] | None = None,
     unit: str,
     percent: bool = False,
-) -> alt.TopLevelMixin:
+) -> Plot:
     """Horizontal bars in the order of the rows.
 
     Args:
@@ -129,10 +133,11 @@ def bars(
         encoded["color"] = _color(f"{color}:N", shown, [colors[each] for each in shown], legend=True)
         if "order" in frame.columns:
             encoded["order"] = alt.Order("order:Q")
-    mark = {"color": SERIES[0]} if color is None else {}
-    chart = alt.Chart(frame).mark_bar(height={"band": 0.72}, **mark).encode(**encoded)
+    mark: dict[str, Any] = {"color": SERIES[0]} if color is None else {}
+    chart: alt.Chart = alt.Chart(frame).mark_bar(height={"band": 0.72}, **mark).encode(**encoded)
     legend = 60 if color is not None else 0
-    return chart.properties(height=80 + legend + 26 * frame[name].n_unique())
+    drawn: Plot = chart.properties(height=80 + legend + 26 * frame[name].n_unique())
+    return drawn
 
 
 def tier_colors() -> dict[str, str]:
@@ -140,7 +145,7 @@ def tier_colors() -> dict[str, str]:
     return {name: COLORS[name] for name in TIERS}
 
 
-def calibration(bins: pl.DataFrame) -> alt.TopLevelMixin:
+def calibration(bins: pl.DataFrame) -> Plot:
     """What came true over what p promised, with the diagonal of an honest promise; points as large as their answers.
 
     Args:
@@ -160,10 +165,11 @@ def calibration(bins: pl.DataFrame) -> alt.TopLevelMixin:
     size = alt.Size("answers:Q", scale=alt.Scale(range=[40, 320]), legend=None)
     points = base.mark_circle(opacity=0.9).encode(size=size, tooltip=told)
     line = honest.encode(x=alt.X("p:Q", scale=whole), y=alt.Y("came:Q", scale=whole))
-    return (line + base.mark_line(strokeWidth=2) + points).properties(height=380)
+    drawn: Plot = (line + base.mark_line(strokeWidth=2) + points).properties(height=380)
+    return drawn
 
 
-def intervals(frame: pl.DataFrame) -> alt.TopLevelMixin:
+def intervals(frame: pl.DataFrame) -> Plot:
     """Two sides of each figure with their intervals.
 
     Args:
@@ -178,4 +184,5 @@ def intervals(frame: pl.DataFrame) -> alt.TopLevelMixin:
     told = [alt.Tooltip("figure:N"), alt.Tooltip("side:N"), *(_number(name) for name in ("value", "low", "high"))]
     lines = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title="value, 95 %"), x2="high:Q", tooltip=told)
     points = base.mark_circle(size=70, opacity=1).encode(x="value:Q", tooltip=told)
-    return (lines + points).properties(height=120 + 40 * frame["figure"].n_unique())
+    drawn: Plot = (lines + points).properties(height=120 + 40 * frame["figure"].n_unique())
+    return drawn

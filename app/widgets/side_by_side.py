@@ -12,6 +12,7 @@ from app.comparing.steps import Step
 from app.reading.plain import escaped, one_line
 from app.widgets import addressed
 from app.widgets.diffs import diff_columns, plain_text
+from app.widgets.tiers import tier_badge
 from curate.canonical import json_object
 from curate.trajectory import Evidence, Trajectory
 
@@ -133,7 +134,7 @@ def _calls(step: Step | None, side: Shown, place: str) -> None:
     for number, call in enumerate(step.message["tool_calls"]):
         st.code(_call_text(call["name"], call["arguments"] or ""), language=None, wrap_lines=True)
         if number in evidence:
-            st.caption(_rests_on(evidence[number]))
+            _rests_on(evidence[number])
     for number, result in enumerate(step.results):
         text = result["content"] or ""
         label = f"result {escaped(result['name'] or '', 40)}, {len(text):,} characters"
@@ -159,7 +160,6 @@ def _json(value: object) -> str:
     return orjson.dumps(value).decode()
 
 
-def _rests_on(entry: Evidence) -> str:
-    p = "" if entry["p"] is None else f", p {entry['p']:.2f}"
-    why = f": {entry['reason']}" if entry["reason"] else ""
-    return escaped(f"{(entry['tier'] or '').replace('_', ' ')}{p}{why}", 300)
+def _rests_on(entry: Evidence) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        tier_badge(entry["tier"] or "", entry["p"], entry["reason"])

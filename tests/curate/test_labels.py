@@ -136,7 +136,7 @@ def test_an_adjudication_wins(again) -> None:
     assert [(row["source_row"], row["reject_detail"]) for row in rejects(out)] == [(2, "adjudicated: 1 bad")]
 
 
-def test_stale_labels_are_counted_and_never_applied(again) -> None:
+def test_stale_labels_are_counted_and_never_applied(again, capsys) -> None:
     def labels(rows):
         stale = label(rows[0], "bad") | {"content_hash": "of another content"}
         strange = label(rows[0], "bad") | {"trajectory_id": "of another input"}
@@ -146,10 +146,19 @@ def test_stale_labels_are_counted_and_never_applied(again) -> None:
     assert numbers(rejects(out)) == [1]
     found = figures(out)
     assert (found["applied"], found["stale"], found["not_in_the_input"]) == (1, 1, 1)
+    told = capsys.readouterr().err
+    assert "1 of 3 labelled trajectories and turns were found" in told
+    assert "1 are stale" in told
+    assert "1 are of trajectories that are not in the input" in told
     out = again(labels, "--keep-labels", "good")
     details = {row["source_row"]: row["reject_detail"] for row in rejects(out)}
     assert details[0] == "its label is of other content, so it is stale"
     assert details[2] == "nobody has labelled it"
+
+
+def test_no_labels_at_all_change_nothing(again) -> None:
+    assert len(kept(again(lambda rows: [], "--drop-labels", "bad", "--bad-turns", "untrain"))) == 6
+    assert len(kept(again(lambda rows: [], "--keep-labels", "good"))) == 0
 
 
 def test_weights_by_verdict(again) -> None:

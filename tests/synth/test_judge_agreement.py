@@ -19,9 +19,9 @@ def test_a_judge_that_people_agree_with() -> None:
     found = judge_figures(scores, good)
     assert found.kappa.value == found.auc.value == 1.0
     assert found.confusion.tolist() == [[30, 0], [0, 30]]
-    assert [each.items for each in found.bins] == [10, 10, 10, 10, 20]
-    assert [each.good.value for each in found.bins] == [0, 0, 0, 1, 1]
-    assert found.error == pytest.approx((0 + 0.2 + 0.4 + 0.4 + 0.1 * 2) / 6)
+    assert [each.items for each in found.bins] == [10] * 6
+    assert [each.good.value for each in found.bins] == [0, 0, 0, 1, 1, 1]
+    assert found.error == pytest.approx((0 + 0.2 + 0.4 + 0.4 + 0.2 + 0) / 6)
 
 
 def test_a_judge_that_says_nothing() -> None:

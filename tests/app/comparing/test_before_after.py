@@ -71,5 +71,5 @@ def test_folders_are_offered_by_what_they_share():
     frame = indexed(curated=("curated", plain), other=("curated", [row("z")]), new=("augmented", thought))
     assert folders_after(frame) == ["new"]
     assert folders_before(frame, "new") == ["curated"]
-    assert shared_traces(frame, "new", "curated") == ["b"]
-    assert shared_traces(frame, "new", None) == ["b", "c"]
+    assert shared_traces(frame, "new", "curated").to_list() == ["b"]
+    assert shared_traces(frame, "new", None).to_list() == ["b", "c"]

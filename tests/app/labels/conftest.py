@@ -51,9 +51,13 @@ class Server:
             line.bind(("127.0.0.1", 0))
             self.port = line.getsockname()[1]
         self.call("initdb", "-D", str(self.data), "-U", "labels", "--auth=trust", "-E", "UTF8", "--locale=C", "-N")
-        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off"
-        self.call("pg_ctl", "-D", str(self.data), "-w", "-l", str(folder / "log"), "-o", options, "start")
         self.count = 0
+        self.start()
+
+    def start(self) -> None:
+        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off"
+        log = str(self.data.with_name("log"))
+        self.call("pg_ctl", "-D", str(self.data), "-w", "-l", log, "-o", options, "start")
 
     def call(self, name: str, *arguments: str) -> None:
         command = [str(self.binaries / name), *arguments]

@@ -16,8 +16,9 @@ from pathlib import Path
 import pytest
 
 from app.labels.backing_up import copies
-from app.labels.events import Target
+from app.labels.events import Event, Target
 from app.labels.queues import Queue
+from curate.errors import UsageError
 
 TEAM = ("ann", "bob")
 ROOT = Path(__file__).parents[3]
@@ -91,3 +92,18 @@ def test_several_processes_may_open_a_new_database_at_once(place):
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     started = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(4)]
     assert [process.communicate(timeout=120)[0] for process in started] == ["0\n"] * 4
+
+
+@pytest.mark.parametrize("place", ["postgresql"], indirect=True)
+def test_labelling_goes_on_when_the_database_server_was_killed_and_is_back(place, server):
+    with place.open() as store:
+        assert store.record(Event("before", "ann", Target("t1", "h"), "good"))
+        server.stop()
+        try:
+            with pytest.raises(UsageError, match="cannot be written"):
+                store.record(Event("after", "ann", Target("t2", "h"), "good"))
+        finally:
+            server.start()
+        assert store.record(Event("after", "ann", Target("t2", "h"), "good"))
+        assert not store.record(Event("before", "ann", Target("t1", "h"), "good"))
+        assert store.latest()["event_id"].to_list() == ["before", "after"]

@@ -62,7 +62,9 @@ def test_disagreement_takes_what_the_others_dispute_most_first(store, say):
     say("ann", calm, "bad")  # one's own label does not count
     queue = Queue("q", "disagreement", targets=with_scores([TARGETS[5], calm, torn, uneven]))
     store.add_queue(queue)
-    assert labelled_in_order(store, say, "q", "ann") == [torn, uneven, calm, TARGETS[5]]
+    assert store.next("q", "ann", skip=[torn, uneven]) in (calm, TARGETS[5])
+    order = labelled_in_order(store, say, "q", "ann")
+    assert order[:2] == [torn, uneven] and set(order[2:]) == {calm, TARGETS[5]}
 
 
 def test_one_goes_on_where_one_stopped_and_an_undone_label_is_due_again(store, say):

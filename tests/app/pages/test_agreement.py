@@ -86,8 +86,9 @@ def test_figures_with_intervals(page, disputed) -> None:
     assert figures.loc["Share of equal labels", "Value"] == "0.67"
     assert " to " in figures.loc["Krippendorff's alpha", "95 % interval"]
     assert figures.loc["Cohen's kappa", "Value"] == "0.00"
-    assert table(test, "Tag")["Tag"].tolist() == ["made_up"]
-    assert table(test, "Annotator")["Annotator"].tolist() == ["ann", "bob"]
+    assert table(page(LEAD, view="Tags"), "Tag")["Tag"].tolist() == ["made_up"]
+    assert table(page(LEAD, view="Annotators"), "Annotator")["Annotator"].tolist() == ["ann", "bob"]
+    assert "Open rollouts" in words(page(LEAD, view="Judge"))
 
 
 def test_a_lead_settles_what_is_disputed(page, disputed, labels) -> None:
@@ -131,9 +132,13 @@ def test_undefined_figures_say_why(page, label) -> None:
     test = page(LEAD)
     figures = table(test, "Measure")
     assert set(figures["Value"]) == {"undefined"}
-    assert "one annotator" in figures[""].tolist()
+    assert "one annotator" in figures["Why"].tolist()
     assert "nan" not in figures.to_string().lower()
     assert "Nothing is in dispute" in words(test)
+
+
+def test_turns_have_their_own_figures(page, disputed) -> None:
+    assert "no labels here yet" in words(page(LEAD, unit="Turns"))
 
 
 def test_no_labels_yet(page) -> None:
@@ -150,7 +155,15 @@ def test_untrusted_text_is_plain(page, label, labels, links) -> None:
 
 
 @pytest.mark.parametrize(
-    "params", [{"page": "99"}, {"page": "x"}, {"queue": "none such"}, {"unit": "nothing"}, {"one": "nobody"}]
+    "params",
+    [
+        {"page": "99"},
+        {"page": "x"},
+        {"queue": "none such"},
+        {"unit": "nothing"},
+        {"view": "Annotators", "one": "nobody"},
+        {"view": "all"},
+    ],
 )
 def test_an_address_that_means_nothing_breaks_nothing(page, disputed, label, params) -> None:
     for n in range(12, 30):
@@ -161,5 +174,5 @@ def test_an_address_that_means_nothing_breaks_nothing(page, disputed, label, par
 
 
 def test_two_annotators_side_by_side(page, disputed) -> None:
-    test = page(LEAD, one="ann", other="bob")
+    test = page(LEAD, view="Annotators", one="ann", other="bob")
     assert "12 items that both labelled" in words(test)

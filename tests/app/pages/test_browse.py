@@ -54,7 +54,8 @@ def links(monkeypatch):
 
 
 @pytest.fixture
-def page(library, labels, settings, links):
+def page(library, labels, settings, links, monkeypatch):
+    monkeypatch.setattr(app.pages.browse, "viewer", lambda: None)
     opened.use(SimpleNamespace(settings=settings, library=library, labels=labels))
 
     def drawn(**params: str) -> AppTest:
@@ -175,6 +176,16 @@ def test_stepping_back_from_a_trace_shows_the_table_it_was_opened_from(page):
     test = page(folder="clean", trace="flight-3", back="sort=-reward&page=2")
     assert _traces(test)[0] == "flight-69"
     assert not test.warning
+
+
+def test_long_names_with_one_beginning_stay_apart(page, library):
+    names = ["x" * 100 + end for end in "abc"]
+    library.frame = index_frame(*({"trace": name[-1], "source": name} for name in names))
+    test = page()
+    offered = test.multiselect(key="browse.source").options
+    assert len(set(offered)) == 3
+    test.multiselect(key="browse.source").select(names[1]).run()
+    assert _traces(test) == ["b"]
 
 
 def test_hostile_names_are_shown_as_text(page):

@@ -54,16 +54,16 @@ def test_lineage_is_a_tree_down_to_the_files():
     curated = {"kind": "curated", "command": "curate", "manifest_sha256": "c" * 64, "inputs": [raw, raw]}
     told = {"kind": "augmented", "command": "synth.augment", "manifest_sha256": "a" * 64, "inputs": [curated]}
     assert tree(told) == [
-        f"augmented made by synth.augment {'a' * 12}",
-        f"└─ curated made by curate {'c' * 12}",
-        f"   ├─ desk 1,000 bytes openai_chat, desk {'f' * 12}",
-        f"   └─ desk 1,000 bytes openai_chat, desk {'f' * 12}",
+        f"augmented, made by synth.augment, {'a' * 12}",
+        f"└─ curated, made by curate, {'c' * 12}",
+        f"   ├─ desk, 1,000 bytes, openai_chat, desk, {'f' * 12}",
+        f"   └─ desk, 1,000 bytes, openai_chat, desk, {'f' * 12}",
     ]
 
 
 def test_a_model_is_the_root_of_its_lineage():
     training = {"identity": "1" * 64, "made_from": {"command": "train.grpo", "inputs": [{"kind": "cache"}]}}
-    assert tree(told_of_training(training)) == [f"model made by train.grpo {'1' * 12}", "└─ cache"]
+    assert tree(told_of_training(training)) == [f"model, made by train.grpo, {'1' * 12}", "└─ cache"]
     assert tree(told_of_training({"made_from": 3})) == ["model"]
 
 

@@ -65,7 +65,7 @@ def test_a_report_is_shown_as_text_and_tables(page):
 
 def test_a_manifest_shows_lineage_settings_and_counts(page):
     test = page(run="curated", part="Manifest")
-    assert test.code[0].value.startswith("curated made by made.curated")
+    assert test.code[0].value.startswith("curated, made by made.curated, ")
     assert "seed" in test.json[0].value
 
 
