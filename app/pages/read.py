@@ -99,8 +99,7 @@ def _go_step(read: ReadTrace, number: int) -> None:
 
 
 def _open(key: TraceKey) -> None:
-    for name in ("turn", "find"):
-        st.query_params.pop(name, None)
+    st.query_params.pop("turn", None)
     st.query_params["folder"], st.query_params["trace"] = key.folder, key.trace
 
 
@@ -224,9 +223,10 @@ def _search(read: ReadTrace) -> None:
         return
     found = hits(read.steps, needle)
     st.caption(f"{len(found):,} found" if found else "Nothing found in text, thinking, arguments and results.")
-    for place, hit in enumerate(found[:_SHOWN_HITS]):
-        name = f"found-{read.uid}-{place}"
-        st.button(_hit_label(hit), key=name, type="tertiary", on_click=_go, args=(hit.message_index,))
+    with st.container(gap=None):
+        for place, hit in enumerate(found[:_SHOWN_HITS]):
+            name = f"found-{read.uid}-{place}"
+            st.button(_hit_label(hit), key=name, type="tertiary", on_click=_go, args=(hit.message_index,))
     if len(found) > _SHOWN_HITS:
         st.caption(f"The first {_SHOWN_HITS} are shown; a longer text finds fewer.")
 
