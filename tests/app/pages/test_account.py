@@ -103,14 +103,6 @@ def test_signing_in_by_password_and_the_browser_keeps_only_a_token(serving, labe
     assert "signed in as **Ada**" in words(run()), "after a reload"
 
 
-def test_wrong_passwords_make_one_wait(serving, labels, monkeypatch):
-    monkeypatch.setattr("app.labels.accounts.FREE_FAILURES", -6)
-    serving()
-    labels.add_annotator("Ada", PASSWORD)
-    labels.check("Ada", "wrong horse")
-    assert "next one counts in" in words(fill(run(), "Sign in", Name="Ada", Password=PASSWORD))
-
-
 def test_signing_out_ends_the_session_everywhere(serving, labels, cookies, signed_in):
     serving()
     signed_in("Ada")
@@ -152,16 +144,6 @@ def test_a_name_is_shown_as_it_is(serving, labels):
     test = sign_up(run(), "[x](javascript:alert(1)) <b>")
     shown = words(test)
     assert "\\[x\\]\\(javascript" in shown and "\\<b\\>" in shown
-
-
-def test_a_lead_makes_another_a_lead(serving, labels, signed_in):
-    serving()
-    signed_in("Ada", "lead")
-    labels.add_annotator("Bo", None)
-    test = run()
-    button(test, "Make a lead").click().run()
-    assert not test.exception
-    assert [who.role for who in labels.annotators()] == ["lead", "lead"]
 
 
 ORG = {"is_logged_in": True, "iss": "https://id.example.org", "sub": "42", "name": "Ada"}

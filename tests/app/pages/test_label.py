@@ -1,4 +1,4 @@
-"""The page that labels, and the controls that label while reading."""
+"""The page that labels: queues, keys, notes, and what may not become a label."""
 
 from __future__ import annotations
 
@@ -14,17 +14,6 @@ def page() -> None:
     from app.pages import label
 
     label.draw()
-
-
-def reading() -> None:
-    from app.opened import opened
-    from app.traces import TraceKey
-    from app.widgets.labelling import trace_controls, turn_controls
-
-    trace = opened().library.trace(TraceKey("clean", "t0"))
-    assert trace is not None
-    trace_controls(trace)
-    turn_controls(trace, 3)
 
 
 def run(script=page, **address: str) -> AppTest:
@@ -77,7 +66,7 @@ def test_a_lead_makes_a_queue_and_labels_it_to_its_end(serving, labels, signed_i
     test = press(press(run(), "Make the queue"), "Start")
     assert test.query_params["queue"] in ("Queue 1", ["Queue 1"])
     press(press(test, "Made up"), "Bad")
-    assert ": **Bad, Made up**" in words(test)
+    assert "Bad, Made up**" in words(test).replace("\u200b", "").replace("\\", "")
     press(test, "Good")
     assert "This queue is done" in words(test)
     assert sorted(row[2:] for row in events(labels)) == [("bad", ["made_up"]), ("good", [])]
@@ -188,40 +177,3 @@ def test_texts_of_traces_are_never_markdown(serving, signed_in, queue):
     assert any("onerror" in each.value for each in test.text)
     marked = " ".join(str(each.value) for each in [*test.markdown, *test.caption])
     assert "<script" not in marked.replace("\\<", "") and "onerror" not in marked
-
-
-def test_while_reading_nothing_is_drawn_for_visitors(serving, cookies):
-    serving()
-    assert not run(reading).button
-    serving(read_only=True)
-    assert not run(reading).button
-
-
-def opened_controls(message_index) -> AppTest:
-    test = AppTest.from_function(reading, default_timeout=60)
-    test.session_state[f"labelling t0 hash-t0 {message_index}"] = True
-    test.run()
-    assert not test.exception
-    return test
-
-
-def test_while_reading_a_trace_and_a_turn_are_labelled(serving, labels, signed_in, monkeypatch):
-    monkeypatch.setattr("app.widgets.labelling.MIN_DWELL_MS", 0)
-    serving()
-    signed_in("Ada")
-    assert not run(reading).button, "folded until it is asked for"
-    press(opened_controls(None), "Bad")
-    test = opened_controls(3)
-    test.text_area[0].set_value("so")
-    press(test, "Good")
-    assert events(labels) == [("t0", None, "bad", []), ("t0", 3, "good", [])]
-    press(opened_controls(None), "Good")
-    assert labels.latest().sort("message_index")["verdict"].to_list() == ["good", "good"]
-
-
-def test_while_reading_a_press_that_comes_too_soon_is_refused(serving, labels, signed_in, monkeypatch):
-    monkeypatch.setattr("app.widgets.labelling.MIN_DWELL_MS", 3_600_000)
-    serving()
-    signed_in("Ada")
-    test = press(opened_controls(None), "Bad")
-    assert "came before" in words(test) and events(labels) == []
