@@ -45,11 +45,11 @@ def viewer() -> Annotator | None:
 
 
 def gate() -> None:
-    """On a server with --auth, stop here until the visitor has signed in."""
+    """Have the browser stay signed in or out; on a server with --auth, stop here until the visitor has signed in."""
+    _write_cookie()
     if not opened().settings.server.auth or viewer() is not None:
         return
     draw_forms()
-    _write_cookie()
     st.stop()
 
 
@@ -64,7 +64,6 @@ def shown_in_sidebar() -> None:
         else:
             lead = ", lead" if who.role == "lead" else ""
             link("account", escaped(who.name, 64) + lead, icon=":material/person:", help="Your account")
-        _write_cookie()
 
 
 def draw_forms() -> None:
@@ -169,7 +168,9 @@ def _cookie_name() -> str:
 def _write_cookie() -> None:
     """Have the browser keep, or drop, the token; a browser writes each cookie once."""
     if cookie := st.session_state.get(_COOKIE):
-        _cookie_writer()(data=cookie, key="signing_in.cookie_writer", width="content")
+        st.html("<style>.st-key-signing-in-cookie {position: absolute;}</style>")  # it takes no room on the page
+        with st.container(key="signing-in-cookie"):
+            _cookie_writer()(data=cookie, key="signing_in.cookie_writer", width="content")
 
 
 @cache
