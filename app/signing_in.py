@@ -44,18 +44,20 @@ def viewer() -> Annotator | None:
 
 
 def gate() -> None:
-    """On a server with --auth, stop here until the visitor has signed in."""
+    """Have the browser stay signed in or out; on a server with --auth, stop here until the visitor has signed in."""
+    _write_cookie()
     if not opened().settings.server.auth or viewer() is not None:
         return
     draw_forms()
-    stay_signed_in()
     st.stop()
 
 
-def stay_signed_in() -> None:
+def _write_cookie() -> None:
     """Have the browser keep, or drop, the token; a browser writes each cookie once."""
     if cookie := st.session_state.get(_COOKIE):
-        _cookie_writer()(data=cookie, key="signing_in.cookie_writer", width="content")
+        st.html("<style>.st-key-signing-in-cookie {position: absolute;}</style>")  # it takes no room on the page
+        with st.container(key="signing-in-cookie"):
+            _cookie_writer()(data=cookie, key="signing_in.cookie_writer", width="content")
 
 
 def draw_forms() -> None:

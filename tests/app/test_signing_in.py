@@ -24,10 +24,9 @@ def script() -> None:
     import streamlit as st
 
     from app.pages import account
-    from app.signing_in import gate, stay_signed_in
+    from app.signing_in import gate
 
     gate()
-    stay_signed_in()
     account.draw()
     st.write("The page is drawn.")
 
@@ -58,7 +57,7 @@ def cookies(monkeypatch):
         if cookie := st.session_state.get(signing_in._COOKIE):
             kept[cookie["name"]] = cookie["value"]
 
-    monkeypatch.setattr(signing_in, "stay_signed_in", write)
+    monkeypatch.setattr(signing_in, "_write_cookie", write)
     monkeypatch.setattr(type(signing_in.st.context), "cookies", property(lambda _: kept))
     return kept
 

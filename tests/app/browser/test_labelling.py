@@ -67,7 +67,7 @@ def _sign_up(page, name: str) -> None:
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_label("Password again").fill(PASSWORD)
     page.get_by_role("button", name="Make the account").click()
-    page.get_by_text(re.compile("You are signed in as")).wait_for()
+    page.get_by_role("link", name=name).wait_for()
 
 
 def _make_queue(page) -> None:

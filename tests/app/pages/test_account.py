@@ -13,10 +13,9 @@ PASSWORD = "correct horse"
 
 def account() -> None:
     from app.pages import account
-    from app.signing_in import gate, stay_signed_in
+    from app.signing_in import gate
 
     gate()
-    stay_signed_in()
     account.draw()
 
 
