@@ -263,8 +263,9 @@ def _scroll(read: ReadTrace, at: int) -> None:
     """Bring the turn into view where the address has changed; the script holds a number and nothing else."""
     place, before = (read.uid, at), st.session_state.get(_PLACE)
     st.session_state[_PLACE] = place
-    if not read.steps or before == place or (at == 0 and (before is None or before[0] != read.uid)):
+    if not read.steps or before == place or (at == 0 and before is None):
         return
-    found = f"document.getElementById('message-{read.steps[at].index:d}')"
-    script = f"setTimeout(()=>{found}?.scrollIntoView({{block:'start'}}),50)"
+    found = f"document.getElementById('message-{read.steps[at].index:d}')?.scrollIntoView({{block:'start'}})"
+    top = "document.querySelector('[data-testid=stMain]')?.scrollTo(0,0)"
+    script = f"setTimeout(()=>{found if at else top},50)"
     st.html(f"<script>{script}</script>", unsafe_allow_javascript=True)
