@@ -49,7 +49,7 @@ def theme_options() -> dict[str, Any]:
 
 @cache
 def tab_icon() -> NDArray[np.uint8]:
-    """The icon of a browser's tab, three bars in tiers' colours: 32 x 32 x 3; a named icon would be fetched from outside."""
+    """The icon of a browser's tab, 32 x 32 x 3: three bars. A named icon would be fetched from outside."""
     picture = np.full((32, 32, 3), 255, np.uint8)
     for place, tier in enumerate(("exact", "fuzzy", "best_effort")):
         color = [int(TIER_COLORS[tier][at : at + 2], 16) for at in (1, 3, 5)]

@@ -8,21 +8,17 @@ import streamlit as st
 
 from app.reading.plain import escaped
 from app.reading.turns import ReadCall, Step
-from app.widgets.tiers import tier_badge, tier_styles
+from app.widgets.tiers import tier_badge
 
 LONGEST_TEXT, LONGEST_SYSTEM, LONGEST_RESULT = 4_000, 300, 700
 """Characters of a message, of the system's, and of a result or arguments; the page Read shows all of them."""
 _ICONS = {"user": ":material/person:", "assistant": ":material/smart_toy:", "tool": ":material/build:"}
-_STYLE = """
+COMPACT_STYLE = """
 [class*="st-key-item-"] {border-left: 3px solid #999; padding: 0 0 .3rem .8rem; border-radius: 0;}
 [class*="st-key-item-user"] {border-left-color: #0072B2;}
 [class*="st-key-item-assistant"] {border-left-color: #009E73;}
 """
-
-
-def compact_styles() -> str:
-    """CSS that stands once on a page that draws compactly."""
-    return _STYLE + tier_styles()
+"""Stands once on a page that draws compactly."""
 
 
 def draw_compactly(steps: Sequence[Step]) -> None:
@@ -30,14 +26,14 @@ def draw_compactly(steps: Sequence[Step]) -> None:
     for step in steps:
         role = step.message["role"]
         kind = role if role in ("user", "assistant") else "other"
-        with st.container(key=f"item-{kind}-{step.message_index}", gap="xxsmall"):
+        with st.container(key=f"item-{kind}-{step.index}", gap="xxsmall"):
             _step(step, role)
 
 
 def _step(step: Step, role: str) -> None:
     flags = "".join(f" · :orange[:material/flag: {escaped(flag)}]" for flag in step.flags)
     kind = f" · {step.kind}" if step.kind else ""
-    st.caption(f"{_ICONS.get(role, ':material/tune:')} **{step.message_index}** {escaped(role)}{kind}{flags}")
+    st.caption(f"{_ICONS.get(role, ':material/tune:')} **{step.index}** {escaped(role)}{kind}{flags}")
     if thought := step.message["reasoning_content"]:
         st.caption(f":material/psychology: *{escaped(thought, LONGEST_TEXT)}*")
     said = step.message["content"] or step.message["content_json"]
@@ -48,8 +44,8 @@ def _step(step: Step, role: str) -> None:
     answered = [call.evidence for call in step.calls if call.evidence]
     if answered:
         with st.container(horizontal=True, gap="small"):
-            for number, evidence in enumerate(answered):
-                tier_badge(evidence["tier"], f"compact-{step.message_index}-{number}", evidence["p"])
+            for evidence in answered:
+                tier_badge(evidence["tier"], evidence["p"])
 
 
 def called(call: ReadCall) -> str:

@@ -13,7 +13,7 @@ from app.reading.plain import escaped
 from app.reading.turns import Step, step_at, steps_of
 from app.signing_in import viewer
 from app.sitting import Item, Sitting
-from app.widgets.compact import compact_styles, draw_compactly
+from app.widgets.compact import COMPACT_STYLE, draw_compactly
 from curate.errors import UsageError
 
 STEPS, SCREEN = 30, 7
@@ -67,7 +67,7 @@ def draw_item(item: Item) -> Callable[[], None] | None:
 def _draw_turn(step: Step) -> None:
     """The turn that is judged stands first, so that no key comes before it is seen."""
     with st.container(border=True, key="label-turn"):
-        st.markdown(f":material/gavel: **Judge this turn**, message {step.message_index}")
+        st.markdown(f":material/gavel: **Judge this turn**, message {step.index}")
         draw_compactly([step])
 
 
@@ -80,13 +80,13 @@ def _about(item: Item, steps: int) -> None:
     told += [f"the first {STEPS} shown"] if turn is None and steps > STEPS else []
     with st.container(horizontal=True, vertical_alignment="center", wrap=False):
         st.caption(f"**{escaped(item.target.trajectory_id, 12)}** · {' · '.join(told)}", width="stretch")
-        where = {"folder": item.trace.key.folder, "trace": item.trace.key.trace, "turn": turn}
+        where: dict[str, Any] = {"folder": item.trace.key.folder, "trace": item.trace.key.trace, "turn": turn}
         link("read", "Read it whole", icon=":material/article:", **where)
 
 
 def controls(sitting: Sitting, item: Item | None, schema: LabelSchema) -> None:
     """Verdicts, failure tags, note, skip and undo."""
-    st.html(f"<style>{_STYLE}{compact_styles()}</style>")
+    st.html(f"<style>{_STYLE}{COMPACT_STYLE}</style>")
     if item is not None and item.trace is not None:
         _verdicts(item, sitting, schema)
         _tags(item, sitting, schema)
