@@ -75,6 +75,7 @@ def _is_model(path: Path) -> bool:
 def _look_at(path: Path, given: Path) -> tuple[Manifest | None, str]:
     if (path / MANIFEST).is_file():
         manifest = Manifest.load(path)
+        _need_inside(path, manifest)
         return manifest, manifest.kind
     if not _is_model(path):
         raise UsageError(
@@ -83,6 +84,14 @@ def _look_at(path: Path, given: Path) -> tuple[Manifest | None, str]:
         )
     _need_training(path / MODEL_FILES[0])
     return None, "model"
+
+
+def _need_inside(path: Path, manifest: Manifest) -> None:
+    """A folder may come from anywhere: what it names must not lead out of it."""
+    shards = (shard.path for shards in manifest.tables.values() for shard in shards)
+    for name in (*shards, *manifest.files):
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise FolderError(f"{path / MANIFEST} names {name!r}, which lies outside its folder; it is not opened")
 
 
 def _need_training(path: Path) -> None:

@@ -9,7 +9,7 @@ import polars as pl
 
 from app.labels.events import Target
 from app.labels.queues import Mode, Unit
-from app.library import Library
+from app.library import Library, TraceKey
 from curate.trajectory import Trajectory
 
 Progress = Callable[[float], None]
@@ -65,8 +65,11 @@ def _chosen(found: pl.DataFrame, mode: Mode, most: int, seed: int) -> pl.DataFra
 
 def _turns(library: Library, rows: Sequence[int], progress: Progress | None) -> Iterator[tuple[Target, float]]:
     for number, row in enumerate(rows):
-        trace = library.trace_at(row)
-        body: Trajectory = trace.row  # type: ignore[assignment]
+        place = library.frame.row(row, named=True)
+        trace = library.trace(TraceKey(str(place["folder"]), place["trace"]))
+        if trace is None:
+            continue
+        body = trace.row
         for index, message in enumerate(body["messages"] or []):
             if message["role"] == "assistant":
                 target = Target(body["trajectory_id"], body["content_hash"], index, trace.key.folder)

@@ -16,7 +16,6 @@ import streamlit as st
 
 from app.labels.accounts import SESSION_DAYS, Annotator, Role
 from app.labels.store import LabelStore
-from app.navigation import link
 from app.opened import opened
 from app.reading.plain import escaped
 from curate.errors import UsageError
@@ -45,26 +44,20 @@ def viewer() -> Annotator | None:
 
 
 def gate() -> None:
-    """On a server with --auth, stop here until the visitor has signed in."""
+    """Have the browser stay signed in or out; on a server with --auth, stop here until the visitor has signed in."""
+    _write_cookie()
     if not opened().settings.server.auth or viewer() is not None:
         return
     draw_forms()
-    _write_cookie()
     st.stop()
 
 
-def shown_in_sidebar() -> None:
-    """Say who is signed in, small."""
-    if opened().settings.server.read_only:
-        return
-    who = viewer()
-    with st.sidebar, st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        if who is None:
-            link("account", "Sign in to label", icon=":material/login:")
-        else:
-            lead = ", lead" if who.role == "lead" else ""
-            link("account", escaped(who.name, 64) + lead, icon=":material/person:", help="Your account")
-        _write_cookie()
+def _write_cookie() -> None:
+    """Have the browser keep, or drop, the token; a browser writes each cookie once."""
+    if cookie := st.session_state.get(_COOKIE):
+        st.html("<style>.st-key-signing-in-cookie {position: absolute;}</style>")  # it takes no room on the page
+        with st.container(key="signing-in-cookie"):
+            _cookie_writer()(data=cookie, key="signing_in.cookie_writer", width="content")
 
 
 def draw_forms() -> None:
@@ -164,12 +157,6 @@ def _remember(token: str) -> None:
 def _cookie_name() -> str:
     """Cookies are shared by all ports of a host; two servers on one machine must not sign each other's visitors out."""
     return f"cacherl_session_{opened().settings.server.port}"
-
-
-def _write_cookie() -> None:
-    """Have the browser keep, or drop, the token; a browser writes each cookie once."""
-    if cookie := st.session_state.get(_COOKIE):
-        _cookie_writer()(data=cookie, key="signing_in.cookie_writer", width="content")
 
 
 @cache

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from curate.palette import SERIES, TIER_COLORS
 
@@ -14,6 +18,8 @@ LIGHT = {
     "secondaryBackgroundColor": "#f4f6f8",
     "textColor": "#22303c",
     "borderColor": "#dde3e8",
+    "redBackgroundColor": "#ffd9d4",
+    "greenBackgroundColor": "#cdeedd",
 }
 DARK = {
     "primaryColor": "#56B4E9",
@@ -39,6 +45,16 @@ def theme_options() -> dict[str, Any]:
     light = {f"theme.light.{name}": value for name, value in LIGHT.items()}
     dark = {f"theme.dark.{name}": value for name, value in DARK.items()}
     return {**plain, **light, **dark}
+
+
+@cache
+def tab_icon() -> NDArray[np.uint8]:
+    """The icon of a browser's tab, 32 x 32 x 3: three bars. A named icon would be fetched from outside."""
+    picture = np.full((32, 32, 3), 255, np.uint8)
+    for place, tier in enumerate(("exact", "fuzzy", "best_effort")):
+        color = [int(TIER_COLORS[tier][at : at + 2], 16) for at in (1, 3, 5)]
+        picture[4 + 9 * place : 10 + 9 * place, 3 : 29 - 6 * place] = color
+    return picture
 
 
 def ink_on(tier: str) -> str:

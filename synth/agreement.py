@@ -138,7 +138,7 @@ def cohen_kappa(ratings: Ratings[Any], one: str, other: str) -> Figure:
     problem = _one_category(both)
     if problem is not None:
         return undefined(problem, len(both.items))
-    from statsmodels.stats.inter_rater import cohens_kappa  # type: ignore[import-untyped]
+    from statsmodels.stats.inter_rater import cohens_kappa
 
     used = (table.sum(0) + table.sum(1)) > 0
     with np.errstate(divide="ignore", invalid="ignore"):  # of tests that are not used here

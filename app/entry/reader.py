@@ -8,6 +8,7 @@ from app.navigation import PAGES, page
 from app.opened import opened
 from app.reading.plain import escaped
 from app.signing_in import gate, viewer
+from app.theme import tab_icon
 
 _STYLE = """<style>
 .stMainBlockContainer {padding-top: 4.25rem; padding-bottom: 3rem;}
@@ -17,7 +18,7 @@ _STYLE = """<style>
 
 def main() -> None:
     """Draw the page that the address names."""
-    st.set_page_config("CacheRL reader", ":material/account_tree:", layout="wide")
+    st.set_page_config("CacheRL reader", tab_icon(), layout="wide")
     st.html(_STYLE)
     hidden = {"label", "account"} if opened().settings.server.read_only else set()
     who = viewer()

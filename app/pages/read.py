@@ -99,8 +99,7 @@ def _go_step(read: ReadTrace, number: int) -> None:
 
 
 def _open(key: TraceKey) -> None:
-    for name in ("turn", "find"):
-        st.query_params.pop(name, None)
+    st.query_params.pop("turn", None)
     st.query_params["folder"], st.query_params["trace"] = key.folder, key.trace
 
 
@@ -224,9 +223,10 @@ def _search(read: ReadTrace) -> None:
         return
     found = hits(read.steps, needle)
     st.caption(f"{len(found):,} found" if found else "Nothing found in text, thinking, arguments and results.")
-    for place, hit in enumerate(found[:_SHOWN_HITS]):
-        name = f"found-{read.uid}-{place}"
-        st.button(_hit_label(hit), key=name, type="tertiary", on_click=_go, args=(hit.message_index,))
+    with st.container(gap=None):
+        for place, hit in enumerate(found[:_SHOWN_HITS]):
+            name = f"found-{read.uid}-{place}"
+            st.button(_hit_label(hit), key=name, type="tertiary", on_click=_go, args=(hit.message_index,))
     if len(found) > _SHOWN_HITS:
         st.caption(f"The first {_SHOWN_HITS} are shown; a longer text finds fewer.")
 
@@ -263,8 +263,9 @@ def _scroll(read: ReadTrace, at: int) -> None:
     """Bring the turn into view where the address has changed; the script holds a number and nothing else."""
     place, before = (read.uid, at), st.session_state.get(_PLACE)
     st.session_state[_PLACE] = place
-    if not read.steps or before == place or (at == 0 and (before is None or before[0] != read.uid)):
+    if not read.steps or before == place or (at == 0 and before is None):
         return
-    found = f"document.getElementById('message-{read.steps[at].index:d}')"
-    script = f"setTimeout(()=>{found}?.scrollIntoView({{block:'start'}}),50)"
+    found = f"document.getElementById('message-{read.steps[at].index:d}')?.scrollIntoView({{block:'start'}})"
+    top = "document.querySelector('[data-testid=stMain]')?.scrollTo(0,0)"
+    script = f"setTimeout(()=>{found if at else top},50)"
     st.html(f"<script>{script}</script>", unsafe_allow_javascript=True)

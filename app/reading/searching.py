@@ -10,7 +10,7 @@ from app.reading.pieces import Match, matches
 from app.reading.turns import Step
 
 MOST_HITS = 200
-_PER_TEXT = 20
+_PER_TEXT = 3
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Hit:
 
 
 def hits(steps: Sequence[Step], needle: str, limit: int = MOST_HITS) -> list[Hit]:
-    """The first places in the order of the turns, at most 20 of one text."""
+    """The first places in the order of the turns, at most 3 of one text."""
     return list(islice(_hits(steps, needle.strip()), limit))
 
 

@@ -81,8 +81,13 @@ def panels(frame: pl.DataFrame) -> list[Panel]:
     for panel in shown:
         series = {name: label for name, label in panel.series.items() if _has(frame, name, stacked=panel.stacked)}
         if series:
-            found.append(Panel(panel.title, panel.unit, series, panel.colors, panel.stacked))
+            found.append(Panel(panel.title, panel.unit, series, _colors(panel), panel.stacked))
     return found
+
+
+def _colors(panel: Panel) -> Mapping[str, str]:
+    """A series has its colour whichever others a run has."""
+    return panel.colors or {label: SERIES[at % len(SERIES)] for at, label in enumerate(panel.series.values())}
 
 
 def _has(frame: pl.DataFrame, name: str, *, stacked: bool) -> bool:

@@ -53,7 +53,7 @@ def _item(dispute: Dispute[Target], said: list[dict[str, Any]], seen: Seen | Non
             st.caption(f"{escaped(target.trajectory_id, 40)}{at}: no opened folder has it with this content")
         else:
             name = f"{seen.first_words or seen.key.trace}{at}"
-            where = {"folder": seen.key.folder, "trace": seen.key.trace, "turn": target.message_index}
+            where: dict[str, Any] = {"folder": seen.key.folder, "trace": seen.key.trace, "turn": target.message_index}
             link("read", escaped(name, 110), icon=":material/article:", **where)
     st.caption("  \n".join(map(_told, said)))
 

@@ -26,7 +26,7 @@ def heat_map(title: str, names: Sequence[str], table: NDArray, rows: str, column
         for y, one in enumerate(names)
         for x, other in enumerate(names)
     ]
-    most = max((cell["count"] for cell in cells), default=0.0) or 1.0
+    most = float(table.max(initial=0)) or 1.0
     base = alt.Chart(pl.DataFrame(cells)).encode(
         x=alt.X(
             "column:N", sort=None, title=columns, axis=alt.Axis(orient="top", labelAngle=0, ticks=False, domain=False)

@@ -71,6 +71,10 @@ def _sources(held: Opened) -> dict[str, FilterState]:
 def _make(held: Opened, who: Annotator, queue: Queue, state: FilterState, most: int) -> None:
     states = label_states(held, who) if state.labels else None
     bar = st.progress(0.0, "Reading the traces")
+
+    def told(share: float) -> None:
+        bar.progress(share, "Reading the traces")
+
     try:
         rows = find(held.library, state, states).rows
         targets = targets_of(
@@ -80,7 +84,7 @@ def _make(held: Opened, who: Annotator, queue: Queue, state: FilterState, most: 
             unit=queue.unit,
             most=most,
             seed=queue.seed,
-            progress=lambda share: bar.progress(share, "Reading the traces") and None,
+            progress=told,
         )
         held.labels.add_queue(
             Queue(queue.name, queue.mode, queue.unit, queue.seed, queue.annotators, targets, queue.overlap)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import polars as pl
 import pytest
 
@@ -127,6 +129,16 @@ def test_a_folder_that_is_taken_away_while_it_is_open_is_named(tmp_path, opened)
     for look in (lambda: library.trace(TraceKey("data", "order-1")), lambda: library.search("order")):
         with pytest.raises(FolderError, match="since it was opened"):
             look()
+
+
+@pytest.mark.parametrize("name", ["../secret.parquet", "/etc/passwd", "a/../../b"])
+def test_a_manifest_leads_nowhere_but_into_its_folder(tmp_path, opened, name):
+    folder = write_folder(tmp_path / "data", [order(1)])
+    told = json.loads((folder / "manifest.json").read_text())
+    told["tables"]["trajectories"][0]["path"] = name
+    (folder / "manifest.json").write_text(json.dumps(told))
+    with pytest.raises(FolderError, match="outside its folder"):
+        opened(folder)
 
 
 def test_nothing_is_written_into_an_opened_folder(tmp_path):

@@ -24,10 +24,9 @@ def script() -> None:
     import streamlit as st
 
     from app.pages import account
-    from app.signing_in import gate, shown_in_sidebar
+    from app.signing_in import gate
 
     gate()
-    shown_in_sidebar()
     account.draw()
     st.write("The page is drawn.")
 

@@ -62,12 +62,12 @@ def test_ten_trajectories_are_labelled_from_the_start_page(folder, tmp_path):
 
 
 def _sign_up(page, name: str) -> None:
-    page.get_by_role("link", name="Sign in to label").click()
+    page.get_by_role("link", name="Sign in", exact=True).click()
     page.get_by_label("Name").fill(name)
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_label("Password again").fill(PASSWORD)
     page.get_by_role("button", name="Make the account").click()
-    page.get_by_text(re.compile("You are signed in as")).wait_for()
+    page.get_by_role("link", name=name).wait_for()
 
 
 def _make_queue(page) -> None:

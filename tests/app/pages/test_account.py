@@ -13,10 +13,9 @@ PASSWORD = "correct horse"
 
 def account() -> None:
     from app.pages import account
-    from app.signing_in import gate, shown_in_sidebar
+    from app.signing_in import gate
 
     gate()
-    shown_in_sidebar()
     account.draw()
 
 

@@ -176,7 +176,7 @@ def test_only_a_window_is_drawn_and_the_address_names_the_turn(page: Open) -> No
 
 
 def test_keys_go_on_by_a_turn_and_by_a_trace(page: Open) -> None:
-    test = page("shop-1", turn="2", back="page=1")
+    test = page("shop-1", {"find": "order"}, turn="2", back="page=1")
     buttons = {button.proto.shortcut: button for button in test.button if button.proto.shortcut}
     assert set(map(str.upper, buttons)) == {"J", "K", "N", "P"}
     by_letter = {letter.upper(): button for letter, button in buttons.items()}

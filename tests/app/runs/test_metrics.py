@@ -92,3 +92,13 @@ def test_the_columns_are_those_that_training_writes():
     names = pytest.importorskip("train.metric_names", reason="needs the extra: pip install -e '.[train]'")
     drawn = {name for panel in PANELS for name in panel.series} - {"eval_loss"}
     assert drawn <= set(names.GRPO_METRICS)
+
+
+def test_a_series_has_the_same_colour_in_every_run():
+    shares = {"ended/answered": [0.5], "ended/turn_limit": [0.5]}
+    found = [
+        next(panel for panel in panels(steps(1, reward=[0.5], **given)) if panel.title == "Endings")
+        for given in (shares, shares | {"ended/truncated": [0.1], "ended/answered": [0.0]})
+    ]
+    assert found[0].colors["turn_limit"] == found[1].colors["turn_limit"]
+    assert list(found[1].series.values()) == ["truncated", "turn_limit"]

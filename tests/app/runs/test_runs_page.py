@@ -76,3 +76,42 @@ def test_a_folder_without_the_tables_of_its_kind_says_so(page):
 @pytest.mark.parametrize("params", [{"run": "../../etc"}, {"run": "one", "over": "nowhere", "part": "Nothing"}])
 def test_an_address_of_nothing_that_is_open_shows_what_is(page, params):
     assert page(**params).selectbox[0].value == "one"
+
+
+def folder_of(path, kind, table, schema, rows):
+    from curate.folder import FolderWriter, Manifest
+
+    with FolderWriter(path, Manifest(kind, f"made.{kind}", {}, [])) as writer:
+        writer.table(table, schema).write(rows)
+    return path
+
+
+def filled(schema, **columns):
+    """A row with something in every column."""
+    import pyarrow as pa
+
+    made = {pa.string(): "x", pa.bool_(): True}
+    return {field.name: columns.get(field.name, made.get(field.type, 0)) for field in schema}
+
+
+def test_audits_are_drawn_by_tier_with_their_calibration(page, tmp_path):
+    from cachebuild.schema import AUDIT
+
+    rows = [filled(AUDIT, tier=tier, p=0.9, fidelity=1.0, volatile=False) for tier in ("exact", "exact", "fuzzy")]
+    opened_for_test([folder_of(tmp_path / "audited", "audit", "audit", AUDIT, rows)], tmp_path)
+    test = page()
+    assert [each.value for each in test.metric] == ["100.0%", "100.0%", "100.0%", "0.0%"]
+    assert "Calibration error (ECE): right 0.100, fidelity 0.100." in texts(test)
+
+
+def test_evaluations_and_comparisons_of_models_are_drawn(page, tmp_path):
+    rows = pytest.importorskip("train.episode_rows", reason="needs the extra: pip install -e '.[train]'")
+    from train.comparison import DIFFERENCE
+
+    played = [filled(rows.EPISODE, kind=kind, process_accuracy=0.5) for kind in ("read", "write")]
+    compared = [filled(DIFFERENCE, kind="all", before=0.25, after=0.5, figure="success")]
+    evaluated = folder_of(tmp_path / "evaluated", "evaluation", "episodes", rows.EPISODE, played)
+    differences = folder_of(tmp_path / "compared", "comparison", "differences", DIFFERENCE, compared)
+    opened_for_test([evaluated, differences], tmp_path)
+    assert "**Tasks done, by kind**" in texts(page(run="evaluated"))
+    assert page(run="compared").dataframe[0].value["after"].to_list() == [0.5]
