@@ -28,7 +28,7 @@ def cookies(monkeypatch) -> dict[str, str]:
 @pytest.fixture
 def serving(settings: AppSettings, labels: LabelStore, monkeypatch) -> Callable[..., Any]:
     """Open a library with settings of the server, for pages that are drawn after."""
-    for module in ("signing_in", "pages.account", "pages.label", "widgets.keyboard"):
+    for module in ("pages.account", "pages.label", "widgets.keyboard"):
         monkeypatch.setattr(f"app.{module}.link", lambda *given, **params: None)
     monkeypatch.setattr("app.pages.label.REST_AFTER", 0.0)
     monkeypatch.setattr("app.sitting.MIN_DWELL_MS", 0)
