@@ -54,6 +54,7 @@ def _run(settings: AppSettings) -> None:
         "browser.gatherUsageStats": False,
         "client.toolbarMode": "minimal",
         "client.showErrorDetails": "none",
+        "client.showErrorLinks": False,
         "logger.level": "warning",
         "logger.hideWelcomeMessage": True,
         **theme_options(),

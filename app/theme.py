@@ -5,8 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+from PIL.Image import Image, new
 
 from curate.palette import SERIES, TIER_COLORS
 
@@ -48,12 +47,11 @@ def theme_options() -> dict[str, Any]:
 
 
 @cache
-def tab_icon() -> NDArray[np.uint8]:
-    """The icon of a browser's tab, 32 x 32 x 3: three bars. A named icon would be fetched from outside."""
-    picture = np.full((32, 32, 3), 255, np.uint8)
+def tab_icon() -> Image:
+    """The icon of a browser's tab, 32 x 32: three bars. A named icon would be fetched from outside."""
+    picture = new("RGB", (32, 32), "white")
     for place, tier in enumerate(("exact", "fuzzy", "best_effort")):
-        color = [int(TIER_COLORS[tier][at : at + 2], 16) for at in (1, 3, 5)]
-        picture[4 + 9 * place : 10 + 9 * place, 3 : 29 - 6 * place] = color
+        picture.paste(TIER_COLORS[tier], (3, 4 + 9 * place, 29 - 6 * place, 10 + 9 * place))
     return picture
 
 
