@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import random
 import re
 import statistics
 import sys
@@ -18,7 +19,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.app_stage import browser, missing, served, visitor
+from benchmarks.app_stage import Server, browser, missing, served, visitor
 
 FIGURES = (
     "warm_open_s",
@@ -172,6 +173,133 @@ def long_traces(place: Path) -> Path:
         table.write([trajectory_of("result", told, task_id="2", **about)])
         writer.count(trajectories=2)
     return out
+
+
+SHOWN = """() => {
+  const button = document.querySelector('[class*="st-key-label-good-"]');
+  return button ? [...button.classList].find((name) => name.startsWith("st-key-label-good-")) : null;
+}"""
+"""The verdict button that is drawn: its key names the trajectory and the event."""
+WATCH = """(shown) => {
+  const trace = eval(shown);
+  window.benchPressed = null;
+  document.addEventListener("keydown", () => {
+    const begin = performance.now();
+    const drawn = trace();
+    const look = () => {
+      const now = trace();
+      if (now && now !== drawn) window.benchPressed = performance.now() - begin;
+      else requestAnimationFrame(look);
+    };
+    requestAnimationFrame(look);
+  }, true);
+}"""
+"""Has the page note how long after a key another trace is drawn."""
+
+
+def part_label(place: Path, given: argparse.Namespace) -> dict[str, Any]:
+    """From the key of a verdict to the next trace on the screen, 100 times; each is looked at for .6 s before."""
+    folder = corpus(place, given.trajectories)
+    took = []
+    with tempfile.TemporaryDirectory() as own, browser() as found:
+        here = Path(own)
+        (here / "index").symlink_to(place / "index") if (place / "index").exists() else None
+        with served([folder], here) as server:
+            page = _annotator(found, server, "Ada", 200)
+            page.evaluate(WATCH, SHOWN)
+            for _ in range(100):
+                page.wait_for_timeout(600)
+                page.evaluate("window.benchPressed = null")
+                page.keyboard.press("g")
+                page.wait_for_function("window.benchPressed !== null")
+                took.append(page.evaluate("window.benchPressed"))
+    took.sort()
+    p95 = took[int(0.95 * len(took))]
+    print(f"label key to next trace: median {statistics.median(took):.0f} ms, p95 {p95:.0f} ms")
+    return {"label_p95_ms": round(p95)}
+
+
+def part_kill(place: Path, given: argparse.Namespace) -> dict[str, Any]:
+    """Two annotators label a queue; the server is killed (-9) three times between and during presses."""
+    from app.labels.store import LabelStore
+    from app.settings import LabelSettings
+
+    folder = long_traces(place) if given.labels <= 2 else corpus(place, max(1000, given.labels))
+    seen: dict[str, list[str]] = {"Ada": [], "Ben": []}
+    shown: dict[str, set[str]] = {"Ada": set(), "Ben": set()}
+    kills = {given.labels // 4, given.labels // 2, 3 * given.labels // 4}
+    with tempfile.TemporaryDirectory() as own, browser() as found, served([folder], Path(own)) as server:
+        pages = {"Ada": _annotator(found, server, "Ada", given.labels)}
+        pages["Ben"] = _annotator(found, server, "Ben", None)
+        for number in range(given.labels):
+            for name, page in pages.items():
+                if number in kills and name == "Ben":
+                    page.keyboard.press("b")  # under way, or not, when the server dies
+                    shown[name].add(_trace(page.evaluate(SHOWN)))
+                    server.kill()
+                    server.start()
+                    for each in pages.values():
+                        each.reload()
+                seen[name] += _label(page, shown[name])
+        with LabelStore.open(LabelSettings(Path(own) / "labels"), read_only=True) as labels:
+            events = labels.events()
+    lost = doubled = blind = 0
+    for name in pages:
+        kept = events.filter(annotator=name)["trajectory_id"].to_list()
+        lost += len(set(seen[name]) - set(kept))
+        doubled += len(kept) - len(set(kept))
+        blind += len(set(kept) - shown[name])
+    print(f"{events.height} events of two annotators, {len(kills)} kills")
+    return {"labels_lost": lost, "labels_duplicated": doubled, "labels_blind": blind}
+
+
+def _annotator(found: Any, server: Server, name: str, queue: int | None) -> Any:
+    """A visitor who signed up and has the first trace of a queue before them; the first one makes it."""
+    page = visitor(found)
+    page.goto(server.url)
+    page.get_by_role("link", name="Sign in", exact=True).click()
+    if queue is None:
+        page.get_by_text("Make an account", exact=True).click()
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Password", exact=True).fill("correct horse battery")
+    page.get_by_label("Password again").fill("correct horse battery")
+    page.get_by_role("button", name="Make the account").click()
+    page.get_by_text("You are signed in as").wait_for()
+    page.get_by_role("link", name="Label", exact=True).first.click()
+    if queue is not None:
+        page.get_by_label("At most").fill(str(queue))
+        page.get_by_role("button", name="Make the queue").click()
+    page.get_by_role("button", name="Start").click()
+    page.wait_for_function(f"({SHOWN})() !== null")
+    return page
+
+
+def _trace(drawn: str) -> str:
+    """The trajectory that a verdict button's key names."""
+    return drawn.removeprefix("st-key-label-good-").rsplit("-", 1)[0]
+
+
+def _label(page: Any, shown: set[str]) -> list[str]:
+    """Press until the trace that is drawn gives way to the next; returns it, nothing where the queue is done."""
+    from playwright.sync_api import TimeoutError
+
+    try:
+        page.wait_for_function(f"({SHOWN})() !== null", timeout=5000)
+    except TimeoutError:
+        return []
+    for _ in range(20):
+        drawn = page.evaluate(SHOWN)
+        if drawn is None:
+            break
+        shown.add(_trace(drawn))
+        page.wait_for_timeout(330)
+        page.keyboard.press(random.choice("gbu"))
+        try:
+            page.wait_for_function(f"({SHOWN})() !== {json.dumps(drawn)}", timeout=3000)
+        except TimeoutError:
+            continue
+        return [_trace(drawn)]
+    return []
 
 
 if __name__ == "__main__":

@@ -60,4 +60,4 @@ def test_a_taken_port_and_a_missing_folder_are_one_line_each(tmp_path):
         == f"error: 127.0.0.1:{port} cannot be listened on (Address already in use); choose another --port\n"
     )
     done = command("nowhere", "--port", str(port), cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (2, "error: nowhere does not exist\n")
+    assert (done.returncode, done.stderr) == (2, "error: nowhere does not exist; name a dataset folder\n")
