@@ -21,7 +21,7 @@ LIGHT = {
     "greenBackgroundColor": "#cdeedd",
 }
 DARK = {
-    "primaryColor": "#56B4E9",
+    "primaryColor": "#2b8ac9",
     "backgroundColor": "#12181e",
     "secondaryBackgroundColor": "#1c242c",
     "textColor": "#dfe6ec",

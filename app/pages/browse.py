@@ -89,6 +89,9 @@ def _bar(state: FilterState, found: Found) -> None:
         first = key_of(found.frame.row(int(found.rows[0]), named=True))
         where = {"folder": first.folder, "trace": first.trace, "back": replace(state, page=1).query()}
         link("read", "Read the first", icon=":material/article:", **where)
+        who = viewer()
+        if who is not None and who.role == "lead":
+            link("label", "Make a queue of these", icon=":material/label:", filter=where["back"])
         st.caption("Rows open, heads sort, bars filter.", width="content")
 
 
