@@ -56,6 +56,10 @@ ELSEWHERE = {
     "curate.record": "a server; its own tests run it in a process",
     "curate.intake": "needs a Redis server; its own tests start one",
     "cachebuild.recording": "reads what a live cache has written down",
+    "app": "a server; its own tests run it in a process",
+    "app.accounts": "needs the extra, and a database of labels; its own tests have one",
+    "app.export": "the same",
+    "app.restore": "the same",
 }
 """Commands without a line, and why."""
 

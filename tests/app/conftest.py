@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -11,6 +12,14 @@ import pytest
 from app.labels.events import Event, Target
 from app.labels.store import LabelStore
 from app.settings import AppSettings, LabelSettings
+
+
+@pytest.fixture(autouse=True)
+def _own_main():
+    """Streamlit puts its script in the place of `__main__`, where processes that other tests start look for theirs."""
+    main = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = main
 
 
 @pytest.fixture
