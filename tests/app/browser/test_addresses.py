@@ -66,10 +66,10 @@ def chromium():
         ("/?q=order+7%2C", "1 of 31 traces"),
         ("/?reward=1..", "15 of 31 traces"),
         ("/read?folder=orders&trace=order-3&turn=40", "Where is order 3, item 20?"),
-        ("/compare?mode=traces&folder=orders&trace=order-1&folder2=orders&trace2=order-2", "order-2"),
+        ("/compare?mode=traces&folder=orders&trace=order-1&folder2=orders&trace2=order-2", "Where is order 2, item 0?"),
         ("/runs?run=orders&part=Manifest", "curated"),
         ("/agreement", "label"),
-        ("/read?folder=..%2F..%2Fetc&trace=passwd", "No opened folder"),
+        ("/read?folder=..%2F..%2Fetc&trace=passwd", "or is not open"),
     ],
 )
 def test_an_address_is_a_view_also_when_it_is_loaded_again(server, chromium, address, words):
