@@ -86,7 +86,7 @@ def _label(page, key: str) -> int:
         page.wait_for_timeout(400)
         page.keyboard.press(key)
         try:
-            page.get_by_text(words, exact=True).first.wait_for(state="detached", timeout=3000)
+            page.get_by_text(words, exact=True).first.wait_for(state="detached", timeout=8000)
             break
         except TimeoutError:
             pass
