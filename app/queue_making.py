@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import polars as pl
 
+from app.browsing import key_of
 from app.labels.events import Target
 from app.labels.queues import Mode, Unit
-from app.library import Library, TraceKey
+from app.library import Library
 from curate.trajectory import Trajectory
 
 Progress = Callable[[float], None]
@@ -65,8 +66,7 @@ def _chosen(found: pl.DataFrame, mode: Mode, most: int, seed: int) -> pl.DataFra
 
 def _turns(library: Library, rows: Sequence[int], progress: Progress | None) -> Iterator[tuple[Target, float]]:
     for number, row in enumerate(rows):
-        place = library.frame.row(row, named=True)
-        trace = library.trace(TraceKey(str(place["folder"]), place["trace"]))
+        trace = library.trace(key_of(library.frame.row(row, named=True)))
         if trace is None:
             continue
         body = trace.row

@@ -20,8 +20,6 @@ MAX_NAME = 200
 """Characters of a name in it that are drawn."""
 MAX_PARSED = 20_000_000
 """Characters beyond which a text is not parsed at all."""
-PREVIEW = 240
-"""Characters of a result that are shown folded."""
 _PROSE = ("\n#", "\n- ", "\n* ", "\n1. ", "**", "```", "\n|", "](http")
 
 

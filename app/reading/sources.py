@@ -11,7 +11,7 @@ from app.reading.turns import ReadCall, Step, step_numbers
 from curate.canonical import parse_json
 from curate.trajectory import Trajectory
 from synth.provenance import Source, SourceKind, ValueIndex
-from synth.value_forms import Path, leaves
+from synth.value_forms import Path
 from synth.value_places import read_arguments
 
 MAX_VALUES = 60
@@ -114,19 +114,6 @@ def written(path: Path) -> str:
     for step in path:
         text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
     return text
-
-
-def argument_values(text: str) -> list[tuple[str, Any]]:
-    """The values of a call's arguments by path; none where they cannot be parsed."""
-    arguments = read_arguments(text).value
-    if not isinstance(arguments, dict) or not arguments:
-        return []
-    found = []
-    for path, value in leaves(arguments):
-        found.append((written(path), value))
-        if len(found) == MAX_VALUES:
-            break
-    return found
 
 
 def _schemas(tools: str | None) -> dict[str, dict[str, Any]]:

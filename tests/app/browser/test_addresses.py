@@ -76,7 +76,9 @@ def test_an_address_is_a_view_also_when_it_is_loaded_again(server, chromium, add
     page = visitor(chromium)
     page.goto(server.url + address)
     for _ in range(2):
-        page.get_by_text(words).first.wait_for()
+        found = page.get_by_text(words).first
+        found.wait_for()
+        assert found.is_visible()
         page.reload()
     page.context.close()
 

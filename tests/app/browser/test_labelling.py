@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
@@ -35,8 +36,9 @@ def folder(tmp_path: Path) -> Path:
     return out
 
 
-def test_ten_trajectories_are_labelled_from_the_start_page(folder, tmp_path):
-    place = tmp_path / "place"
+@contextmanager
+def _at_a_queue(folder: Path, place: Path):
+    """A server, and the page of one who has signed up and begun a queue."""
     place.mkdir()
     with browser() as found, served([folder], place) as server:
         page = visitor(found)
@@ -44,6 +46,12 @@ def test_ten_trajectories_are_labelled_from_the_start_page(folder, tmp_path):
         _sign_up(page, "Ada")
         _make_queue(page)
         page.get_by_role("button", name="Start").click()
+        yield server, page
+
+
+def test_ten_trajectories_are_labelled_from_the_start_page(folder, tmp_path):
+    place = tmp_path / "place"
+    with _at_a_queue(folder, place) as (server, page):
         shown = [_label(page, "bgu"[done % 3]) for done in range(5)]
         server.kill()
         with page.expect_websocket():
@@ -97,13 +105,7 @@ def _label(page, key: str) -> int:
 
 def test_a_key_pressed_at_once_labels_nothing(folder, tmp_path):
     place = tmp_path / "place"
-    place.mkdir()
-    with browser() as found, served([folder], place) as server:
-        page = visitor(found)
-        page.goto(server.url)
-        _sign_up(page, "Ada")
-        _make_queue(page)
-        page.get_by_role("button", name="Start").click()
+    with _at_a_queue(folder, place) as (_, page):
         page.get_by_text(re.compile(r"Where is order \d+\?")).first.wait_for()
         page.wait_for_timeout(400)
         for _ in range(6):
